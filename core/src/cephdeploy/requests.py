@@ -1,0 +1,233 @@
+"""What may be asked of a host, and what it answers: data only, sent by a session, made by kinds.
+
+Every request is bounded: a deadline on the host itself, and a limit to what comes back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from .values import Fingerprint, Secret
+
+__all__ = [
+    "ANY",
+    "Answer",
+    "Chain",
+    "Chained",
+    "Group",
+    "Host",
+    "Look",
+    "MakeDirectory",
+    "Pick",
+    "Ran",
+    "Request",
+    "Restart",
+    "Run",
+    "Seen",
+    "Unit",
+    "Write",
+]
+
+#: How a file that is written may stand before: whatever it is. Otherwise a digest, or "" for absent.
+ANY = "*"
+
+
+@dataclass(frozen=True)
+class Pick:
+    """The part of a JSON answer that may leave the host: list elements whose ``key`` is in ``values``.
+
+    ``path`` leads from the top of the document to the list. Cut on the host itself, so that a foreign
+    user's key never travels.
+    """
+
+    path: tuple[str, ...]
+    key: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """Run a command, without a shell, and wait for it.
+
+    :param argv: the program and its arguments. A secret can't be one: it goes to ``stdin``.
+    :param timeout: seconds after which the host kills the command and all that it started.
+    :param user: the account to run as; empty for the session's own (root).
+    :param keep: what comes back of its standard output: the text, the SHA-256 of its stripped bytes
+        (a key that is only compared never leaves its host), or nothing.
+    """
+
+    argv: tuple[str, ...]
+    stdin: bytes | Secret = b""
+    timeout: float = 60
+    user: str = ""
+    keep: Literal["text", "digest", "nothing"] = "text"
+    pick: Pick | None = None
+    #: Other exit statuses that are an answer and not a failure.
+    accept: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        for word in self.argv:
+            if not isinstance(word, str) or "\0" in word:
+                raise TypeError(f"an argument of {self.argv[0]!r} is not plain text: {word!r}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """Look at a path; symbolic links are followed and reported."""
+
+    path: str
+    content: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Write:
+    """Put a whole file in place: written beside it with its final owner and mode, synced, renamed over.
+
+    :param expect: the digest that the present file must have (empty: must be absent), or ``ANY``. If it
+        differs, nothing is written and the answer's status is 75.
+    """
+
+    path: str
+    content: bytes | Secret
+    mode: int
+    owner: str
+    group: str
+    expect: str = ANY
+
+
+@dataclass(frozen=True, kw_only=True)
+class MakeDirectory:
+    """Make a directory and what leads to it, and give it its owner and mode."""
+
+    path: str
+    mode: int
+    owner: str
+    group: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unit:
+    """Look at a systemd unit: what ``systemctl show`` says, and its main process' arguments."""
+
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Restart:
+    """Restart a unit and watch it.
+
+    :param settle: seconds for which one main process must stay up before the unit counts as healthy:
+        a crash-looping service is "active" each time that systemd starts it again.
+    :param timeout: seconds for the stop and start themselves (nova-compute of 2026.2 stops in 163 s).
+    """
+
+    name: str
+    settle: float = 5
+    timeout: float = 300
+    verb: Literal["restart", "start"] = "restart"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chain:
+    """The configuration files that a running service reads beside ``path``, in reading order.
+
+    From the unit's own arguments (``--config-file``, ``--config-dir``); without any, oslo.config's
+    default places for ``project``. Falls back to ``default`` when the unit isn't running.
+    """
+
+    unit: str
+    path: str
+    project: str
+    default: tuple[str, ...] = ()
+
+
+Request = Run | Look | Write | MakeDirectory | Unit | Restart | Chain
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """Requests that belong together: in order, the rest left out once one has failed.
+
+    :param parallel: may run beside other groups of the batch.
+    :param gate: if it fails, the groups after it in the batch are left out.
+    """
+
+    requests: tuple[Request, ...]
+    parallel: bool = False
+    gate: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ran:
+    """How a request ended.
+
+    ``status`` is a command's exit status; 124 when its deadline killed it, 127 when there is no such
+    program, 75 when a file was not as expected, 125 when an earlier request of its group failed. For
+    requests that run no command it is 0, or 1 with the reason in ``err``.
+    """
+
+    status: int
+    out: bytes = b""
+    err: bytes = b""
+
+    @property
+    def text(self) -> str:
+        """Standard output as text; bytes that are not UTF-8 are replaced."""
+        return self.out.decode(errors="replace")
+
+    @property
+    def reason(self) -> str:
+        """The last thing that it said on standard error, or else on standard output, in one line."""
+        said = (self.err.strip() or self.out.strip()).decode(errors="replace").splitlines()
+        lines = [line.strip() for line in said if line.strip()]
+        return lines[-1] if lines else f"exit status {self.status}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What stands at a path. ``mode`` is the permission bits; ``digest`` is of a file's bytes.
+
+    ``target`` is where a symbolic link leads; empty when the path is none.
+    """
+
+    type: Literal["absent", "file", "directory", "other"]
+    mode: int = 0
+    owner: str = ""
+    group: str = ""
+    digest: str = ""
+    content: bytes | None = field(default=None, repr=False)
+    target: str = ""
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """The content as a secret's fingerprint."""
+        return Fingerprint(self.digest)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chained:
+    """The files of a :class:`Chain` in reading order, each with its bytes; ``path`` itself included."""
+
+    files: tuple[tuple[str, bytes], ...] = field(repr=False)
+
+
+Answer = Ran | Seen | Chained
+
+
+class Host(Protocol):
+    """A host that takes batches: a live session, or a fake one."""
+
+    name: str
+
+    def exchange(self, groups: Sequence[Group]) -> list[list[Answer]]:
+        """Send groups of requests in one round trip; the answers, in the groups' order.
+
+        :raises HostError: the line is down; the outcome of what was sent is unknown.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let the host go; nothing that was started there stays behind."""
+        ...
