@@ -1,0 +1,219 @@
+"""The library: a site with its plugins and hosts, planned, applied and verified.
+
+What the command line itself uses. No global state, no print and no exit in it.
+
+    with Deployment.open(load("site.yml"), ["glance", "cinder"]) as deployment:
+        plan = deployment.plan()
+        result = deployment.apply(plan)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from . import engine, facts, planner
+from . import verify as proofs
+from .errors import CephdeployError, HostError, SettingsError, UsageError
+from .graph import Graph, build
+from .plugins import Plugins, author_of, driver, installed
+from .requests import Host
+from .session import Session, bootstrap
+from .transports import Target
+
+if TYPE_CHECKING:
+    from .engine import Listener, Result
+    from .journal import Record
+    from .planner import Plan
+    from .settings import Component, SiteSettings
+    from .site import Site
+    from .verify import ProbeResult
+
+__all__ = ["Deployment", "components", "connect", "in_play", "load", "target"]
+
+
+def components(plugins: Sequence[str] = ()) -> list[Component]:
+    """What every installed plugin says of its part of the site file.
+
+    All of them, not only the chosen: a section of a plugin that does not take part now is no error.
+    """
+    return list(Plugins(list(plugins) or list(installed())).components().values())
+
+
+def load(path: str | Path) -> SiteSettings:
+    """Read a site file.
+
+    :raises SiteFileError: with every fault and its place.
+    """
+    from . import sitefile
+
+    return sitefile.load(Path(path), components())
+
+
+def in_play(settings: SiteSettings, chosen: Mapping[str, Component]) -> list[str]:
+    """The hosts that the chosen plugins' roles are on, and the admin host.
+
+    :raises SettingsError: a plugin's roles are all without a host.
+    """
+    names = {settings.ceph.admin}
+    for plugin, component in chosen.items():
+        hosts = {name for name, host in settings.hosts.items() if set(host.roles) & set(component.roles)}
+        if component.roles and not hosts:
+            roles = " or ".join(component.roles)
+            raise SettingsError(
+                f"plugin '{plugin}' has no host: none in the site file has the role {roles}; "
+                f"add it to a host's roles, or leave '{plugin}' out of --plugins"
+            )
+        names |= hosts
+    return sorted(names)
+
+
+def target(settings: SiteSettings, name: str) -> Target:
+    """How a host of the site is reached."""
+    ssh, host = settings.ssh, settings.hosts[name]
+    return Target(
+        name=name,
+        address=str(host.address),
+        user=host.user or ssh.user,
+        port=host.port or ssh.port,
+        key=host.key or ssh.key,
+        known_hosts=ssh.known_hosts,
+        config=ssh.config,
+        jump=host.jump or ssh.jump,
+        sudo=ssh.sudo,
+        timeout=ssh.connect_timeout,
+        keepalive=ssh.keepalive,
+    )
+
+
+def connect(settings: SiteSettings, name: str) -> Session:
+    """A session with a host of the site.
+
+    :raises HostError: unreachable, another host key, a login or sudo refused; nothing was changed.
+    """
+    transport = driver("cephdeploy.transports", settings.transport)(target(settings, name))
+    sudo = transport.user != "root" if settings.ssh.sudo is None else settings.ssh.sudo
+    return Session(name, transport.start(bootstrap(sudo=sudo)), sudo=sudo)
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A site whose hosts are connected and whose facts are known. A context manager."""
+
+    site: Site
+    graph: Graph
+    hosts: Mapping[str, Host]
+    plugins: Plugins
+    _stack: ExitStack = field(repr=False, default_factory=ExitStack)
+
+    @classmethod
+    def open(
+        cls,
+        settings: SiteSettings,
+        plugins: Sequence[str] | Plugins,
+        *,
+        reach: Callable[[SiteSettings, str], Host] = connect,
+    ) -> Self:
+        """Connect to every host in play, ask for facts, and let the plugins declare.
+
+        :param reach: makes a host of a name; tests hand over fake ones.
+        :raises HostError: for the first host that can't be reached, with all others that can't.
+        """
+        chosen = plugins if isinstance(plugins, Plugins) else Plugins(plugins)
+        if not chosen.names:
+            raise UsageError("no plugin is chosen; name some by --plugins, such as --plugins glance,cinder,nova")
+        names = in_play(settings, chosen.components())
+        stack = ExitStack()
+        try:
+            hosts = _reached(settings, names, reach, stack)
+            site = facts.gather(settings, hosts)
+            graph = build(
+                chosen.declarations(site),
+                serial=lambda role: settings.serial_of(role),
+                find_author=lambda address: author_of(address, site, chosen.names),
+            )
+        except BaseException:
+            stack.close()
+            raise
+        return cls(site, graph, hosts, chosen, stack)
+
+    def plan(self, *, limit: Collection[str] = ()) -> Plan:
+        """Look at every resource and compare; changes nothing.
+
+        :raises PreflightError: with a line for each reason why a host is not fit.
+        """
+        for name in limit:
+            if name not in self.hosts:
+                raise UsageError(f"--limit {name}: no such host in this run; there are: {', '.join(self.hosts)}")
+        return planner.plan(self.graph, engine.observe(self.graph, self.hosts), limit=limit)
+
+    def apply(
+        self, plan: Plan, *, journal: Record | None = None, listener: Listener = lambda event: None
+    ) -> Result:
+        """Make the plan true; see :func:`cephdeploy.engine.apply`."""
+        return engine.apply(plan, self.hosts, journal=journal, listener=listener)
+
+    def verify(self, *, listener: Callable[[ProbeResult], None] = lambda result: None) -> list[ProbeResult]:
+        """Run the plugins' probes; see :func:`cephdeploy.verify.verify`."""
+        return proofs.verify(
+            self.site, self.plugins.probes(self.site), self.hosts, connect=self._openstack, listener=listener
+        )
+
+    def _openstack(self) -> Any:
+        """The operator's own connection, by clouds.yaml or OS_*."""
+        try:
+            import openstack
+        except ImportError:
+            raise CephdeployError(
+                "the proofs through OpenStack need openstacksdk: pip install 'cephdeploy-core[verify]', "
+                "or the distribution's python3-openstacksdk"
+            ) from None
+        wish = self.site.settings.openstack
+        config = openstack.config.OpenStackConfig(config_files=[str(wish.clouds)] if wish.clouds else None)
+        try:
+            return openstack.connection.Connection(config=config.get_one(cloud=wish.cloud))
+        except Exception as error:
+            raise CephdeployError(
+                f"no credentials for OpenStack: {error}; set openstack.cloud in the site file, or OS_CLOUD or OS_*"
+            ) from error
+
+    def close(self) -> None:
+        """Close every line."""
+        self._stack.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _reached(
+    settings: SiteSettings, names: Sequence[str], reach: Callable[[SiteSettings, str], Host], stack: ExitStack
+) -> dict[str, Host]:
+    """Every host connected, all at once; or an error that names each that could not be."""
+    hosts: dict[str, Host] = {}
+    errors: list[HostError] = []
+
+    def attempt(name: str) -> Host | HostError:
+        try:
+            return reach(settings, name)
+        except HostError as error:
+            return error
+
+    with ThreadPoolExecutor(min(engine.WINDOW, len(names) or 1)) as pool:
+        for name, result in zip(names, pool.map(attempt, names), strict=True):
+            if isinstance(result, HostError):
+                errors.append(result)
+            else:
+                hosts[name] = result
+                stack.callback(result.close)
+    if errors:
+        first = errors[0]
+        text = "\n".join(str(error) for error in errors)
+        raise HostError(first.host, text.removeprefix(f"{first.host}: ")) from first
+    return hosts

@@ -1,0 +1,317 @@
+"""The only walk that touches hosts: observe, then change in the graph's order, and observe again.
+
+What is ready on a host travels in one round trip: the changes, and behind them the probes that show
+whether they came true. "Changed" is said of what was seen, never of what was sent.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from graphlib import TopologicalSorter
+
+from .errors import CephdeployError, ChangeError, ExitCode, HostError
+from .graph import BARRIER, Graph
+from .journal import NoJournal, Record
+from .planner import Plan, differences, digest, shown
+from .redaction import redacted
+from .requests import Answer, Group, Host, Pick, Ran, Request, Run
+from .resource import Resource, State, Unfit, failed
+from .values import UNKNOWN, Address, Ref, Unknown, resolved
+
+__all__ = ["Finished", "Outcome", "Result", "Started", "Status", "apply", "observe"]
+
+#: Hosts that are worked on at once.
+WINDOW = 32
+
+
+class Status(StrEnum):
+    """How a step ended."""
+
+    CHANGED = "changed"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    #: The line broke after the step was sent: the next run looks, and decides.
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One step's end. ``seconds`` is of the round trip that it travelled in."""
+
+    address: Address
+    status: Status
+    detail: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Started:
+    """Steps that were sent to a host together."""
+
+    host: str
+    addresses: tuple[Address, ...]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A step that ended."""
+
+    outcome: Outcome
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run came to.
+
+    :param unchanged: how many resources were right before.
+    """
+
+    outcomes: tuple[Outcome, ...]
+    unchanged: int
+    seconds: float
+
+    def of(self, *statuses: Status) -> tuple[Outcome, ...]:
+        """The outcomes that ended so."""
+        return tuple(outcome for outcome in self.outcomes if outcome.status in statuses)
+
+    @property
+    def ok(self) -> bool:
+        """Whether every step came true."""
+        return all(outcome.status == Status.CHANGED for outcome in self.outcomes)
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """0, or 3 when something was done and something not, or 1."""
+        if self.ok:
+            return ExitCode.OK
+        return ExitCode.PARTLY if self.of(Status.CHANGED) else ExitCode.FAILED
+
+
+Listener = Callable[[Started | Finished], None]
+
+
+def observe(graph: Graph, hosts: Mapping[str, Host]) -> dict[Address, State | None | Unfit]:
+    """The state of every resource, by one round trip to each host.
+
+    :raises HostError: a host's line broke.
+    """
+    by_host: dict[str, list[Resource]] = {}
+    for node in graph.nodes.values():
+        by_host.setdefault(node.resource.host, []).append(node.resource)
+    with ThreadPoolExecutor(min(WINDOW, len(by_host) or 1)) as pool:
+        found = pool.map(lambda pair: _look(hosts[pair[0]], pair[1]), by_host.items())
+        return {address: state for states in found for address, state in states.items()}
+
+
+def _look(host: Host, resources: Sequence[Resource]) -> dict[Address, State | None | Unfit]:
+    probes = {resource.address: tuple(resource.probe()) for resource in resources}
+    slow = {resource.address for resource in resources if resource.slow}
+    groups = _shared(probes, slow)
+    answers = dict(zip(groups, host.exchange([Group(requests=g, parallel=p) for g, p in groups.values()]), strict=True))
+    states: dict[Address, State | None | Unfit] = {}
+    for resource in resources:
+        try:
+            states[resource.address] = resource.read(answers[_question(probes[resource.address])])
+        except Unfit as unfit:
+            states[resource.address] = unfit
+    return states
+
+
+Question = tuple[Request, ...]
+
+
+def _question(probe: Question) -> Question:
+    """A probe without what it picks from the answer: equal questions are asked once."""
+    return tuple(replace(request, pick=None) if isinstance(request, Run) else request for request in probe)
+
+
+def _shared(probes: Mapping[Address, Question], slow: set[Address]) -> dict[Question, tuple[Question, bool]]:
+    """Each distinct question with all that is to be picked from its answer, and whether it is slow."""
+    shared: dict[Question, tuple[Question, bool]] = {}
+    for address, probe in probes.items():
+        question = _question(probe)
+        known = shared.get(question)
+        merged = tuple(map(_both, known[0], probe)) if known else probe
+        shared[question] = (merged, address in slow)
+    return shared
+
+
+def _both(one: Request, other: Request) -> Request:
+    if isinstance(one, Run) and isinstance(other, Run) and one.pick and other.pick:
+        values = tuple(dict.fromkeys((*one.pick.values, *other.pick.values)))
+        return replace(one, pick=Pick(one.pick.path, one.pick.key, values))
+    return one
+
+
+def apply(
+    plan: Plan,
+    hosts: Mapping[str, Host],
+    *,
+    journal: Record | None = None,
+    listener: Listener = lambda event: None,
+) -> Result:
+    """Make the plan true. What waits for a failed step is skipped; everything else goes on.
+
+    :param journal: told of each step before it is sent and after it was observed.
+    :param listener: called from this thread with what starts and ends.
+    """
+    return _Walk(plan, hosts, journal or NoJournal(), listener).run()
+
+
+class _Walk:
+    """One run over one plan."""
+
+    def __init__(self, plan: Plan, hosts: Mapping[str, Host], journal: Record, listener: Listener) -> None:
+        self._plan = plan
+        self._graph = plan.graph
+        self._hosts = hosts
+        self._journal = journal
+        self._listener = listener
+        self._states = dict(plan.states)
+        self._todo = plan.addresses
+        self._bad: dict[Address, Address] = {}  # what can't be done any more, and the step that failed
+        self._outcomes: list[Outcome] = []
+
+    # what a resource's ``want`` asks of what comes before it
+
+    def changing(self, address: Address) -> bool:
+        return address in self._todo
+
+    def digest(self, address: Address) -> str | Unknown:
+        resource, have = self._resolved(address)
+        return digest(resource.want(have, self))
+
+    def _lookup(self, ref: Ref) -> object:
+        state = self._states.get(ref.address)
+        return state.outputs.get(ref.attribute, UNKNOWN) if state is not None else UNKNOWN
+
+    def _resolved(self, address: Address) -> tuple[Resource, State | None]:
+        return resolved(self._graph.nodes[address].resource, self._lookup), self._states.get(address)
+
+    def run(self) -> Result:
+        began = time.monotonic()
+        sorter: TopologicalSorter[Address] = TopologicalSorter(self._graph.before)
+        sorter.prepare()
+        waiting: dict[str, list[Address]] = {}
+        busy: dict[Future[list[Outcome]], str] = {}
+        with ThreadPoolExecutor(WINDOW) as pool:
+            while sorter.is_active():
+                for address in sorted(sorter.get_ready()):
+                    if not self._needs_work(address):
+                        sorter.done(address)
+                    else:
+                        waiting.setdefault(address.host, []).append(address)
+                # a host takes one batch at a time; what gets ready meanwhile travels in its next
+                for host in [host for host in waiting if host not in busy.values()]:
+                    addresses = tuple(waiting.pop(host))
+                    self._journal.write("send", host=host, steps=[str(address) for address in addresses])
+                    self._listener(Started(host, addresses))
+                    busy[pool.submit(self._batch, host, addresses)] = host
+                if not busy:
+                    continue
+                done, _ = wait(busy, return_when=FIRST_COMPLETED)
+                for future in done:
+                    del busy[future]
+                    for outcome in future.result():
+                        self._end(outcome)
+                        sorter.done(outcome.address)
+        return Result(tuple(self._outcomes), self._plan.unchanged, time.monotonic() - began)
+
+    def _needs_work(self, address: Address) -> bool:
+        """Whether a ready address is to be sent; what waits for a failed one is settled here."""
+        cause = next((self._bad[earlier] for earlier in self._graph.before[address] if earlier in self._bad), None)
+        if cause is not None:
+            self._bad[address] = cause
+            if address in self._todo:
+                self._end(Outcome(address, Status.SKIPPED, f"{cause} failed"))
+            return False
+        return address.kind != BARRIER and address in self._todo
+
+    def _end(self, outcome: Outcome) -> None:
+        if outcome.status != Status.CHANGED:
+            self._bad.setdefault(outcome.address, outcome.address)
+        self._outcomes.append(outcome)
+        self._journal.write("end", step=str(outcome.address), status=outcome.status, detail=outcome.detail)
+        self._listener(Finished(outcome))
+
+    def _batch(self, host: str, addresses: Sequence[Address]) -> list[Outcome]:
+        """In a worker thread: send what is ready on one host, and read what came of it."""
+        began = time.monotonic()
+        steps: list[_Step] = []
+        outcomes: list[Outcome] = []
+        for address in addresses:
+            try:
+                steps.append(self._step(address))
+            except (Unfit, CephdeployError) as error:
+                outcomes.append(Outcome(address, Status.FAILED, redacted(str(error))))
+        marks = self._marks(addresses)
+        groups = [Group(requests=marks, gate=True), *(step.group() for step in steps)]
+        try:
+            answers = self._hosts[host].exchange(groups)[1:] if steps else []
+        except HostError as error:
+            seconds = time.monotonic() - began
+            lost = [Outcome(step.address, Status.UNKNOWN, redacted(str(error)), seconds) for step in steps]
+            return [*outcomes, *lost]
+        seconds = time.monotonic() - began
+        for step, answered in zip(steps, answers, strict=True):
+            try:
+                self._states[step.address] = step.outcome(answered)
+                outcomes.append(Outcome(step.address, Status.CHANGED, "", seconds))
+            except (Unfit, ChangeError) as error:
+                outcomes.append(Outcome(step.address, Status.FAILED, redacted(str(error)), seconds))
+        return outcomes
+
+    def _step(self, address: Address) -> _Step:
+        resource, have = self._resolved(address)
+        want = resource.want(have, self)
+        if any(isinstance(value, Unknown) for value in want.values.values()):
+            raise ChangeError("a value that it takes from another resource is still not known")
+        return _Step(address, resource, want, tuple(resource.change(have, want)), tuple(resource.probe()))
+
+    def _marks(self, addresses: Iterable[Address]) -> tuple[Request, ...]:
+        """A restart must survive a crash: each service is marked before what it watches is changed."""
+        services = {service.address: service for a in addresses for service in self._graph.watchers.get(a, ())}
+        return tuple(request for address in sorted(services) for request in services[address].pending())
+
+
+@dataclass(frozen=True)
+class _Step:
+    """One resource's change and the probe behind it."""
+
+    address: Address
+    resource: Resource
+    want: State
+    changes: tuple[Request, ...]
+    probes: tuple[Request, ...]
+
+    def group(self) -> Group:
+        return Group(requests=(*self.changes, *self.probes), parallel=self.resource.slow)
+
+    def outcome(self, answers: Sequence[Answer]) -> State:
+        """The state that was seen afterwards.
+
+        :raises ChangeError: a command failed, or what was seen is not what was wanted.
+        """
+        for request, answer in zip(self.changes, answers[: len(self.changes)], strict=True):
+            if failed(answer):
+                assert isinstance(answer, Ran)
+                raise ChangeError(_failure(request, answer))
+        state = self.resource.read(answers[len(self.changes) :])
+        left = differences(state, self.want)
+        if state is None or left:
+            what = ", ".join(f"{d.name} is {shown(d.have)}, not {shown(d.want)}" for d in left) or "it is not there"
+            raise ChangeError(f"still differs after the change: {what}")
+        return state
+
+
+def _failure(request: Request, answer: Ran) -> str:
+    what = " ".join(request.argv[:4]) if isinstance(request, Run) else type(request).__name__.lower()
+    if answer.status == 124:
+        return f"{what} did not end in time and was killed"
+    if answer.status == 75:
+        return "it is not what the plan saw any more; somebody else changed it: plan again"
+    return f"{what}: {answer.reason}" if isinstance(request, Run) else answer.reason

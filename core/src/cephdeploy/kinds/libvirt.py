@@ -1,0 +1,123 @@
+"""The secret under which libvirt keeps a cephx key for QEMU, defined and set through standard input."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Self
+
+from ..requests import Answer, Ran, Request, Run
+from ..resource import Resource, State, Unfit, Upstream, Value
+from ..values import Fingerprint, Ref, Secret, Unknown
+
+if TYPE_CHECKING:
+    from ..site import Host, Site
+
+__all__ = ["LibvirtSecret"]
+
+_XML = """<secret ephemeral='no' private='no'>
+  <uuid>{uuid}</uuid>
+  <usage type='ceph'>
+    <name>{usage}</name>
+  </usage>
+</secret>
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LibvirtSecret(Resource):
+    """A persistent libvirt secret that holds a cephx key.
+
+    ``virsh secret-set-value`` accepts garbage with status 0, so the value is read back and compared, as
+    a digest that the host makes: the key never comes back up the line. Secrets of others are never
+    touched.
+
+    :param uuid: what ``rbd_secret_uuid`` of cinder.conf and nova.conf says.
+    :param usage: libvirt's usage name, unique on a host.
+    :param value: the key, in base64 as cephx has it.
+    """
+
+    kind: ClassVar[str] = "secret"
+    slow: ClassVar[bool] = True
+
+    uuid: str
+    usage: str
+    value: Secret | Ref | Unknown
+
+    @classmethod
+    def of(cls, site: Site, host: Host, entity: str) -> Self:
+        """The secret for a cephx user such as ``client.cinder``, with the usage that Ceph's manual gives it."""
+        return cls(
+            host=host.name, uuid=site.secret_uuid(entity), usage=f"{entity} secret", value=site.key(entity)
+        )
+
+    @property
+    def name(self) -> str:
+        return self.uuid
+
+    def probe(self) -> Sequence[Request]:
+        return (
+            Run(argv=("virsh", "-q", "secret-list"), accept=(0, 1)),
+            Run(argv=("virsh", "-q", "secret-dumpxml", self.uuid), accept=(0, 1)),
+            Run(argv=("virsh", "-q", "secret-get-value", self.uuid), keep="digest", accept=(0, 1)),
+        )
+
+    def read(self, answers: Sequence[Answer]) -> State | None:
+        listed, dumped, value = answers
+        assert isinstance(listed, Ran) and isinstance(dumped, Ran) and isinstance(value, Ran)
+        if listed.status == 127:
+            raise Unfit("there is no virsh; install libvirt, or take the role nova-compute from the host")
+        if listed.status != 0:
+            raise Unfit(f"libvirt does not answer: {listed.reason}; look at libvirtd, or virtsecretd")
+        for uuid, usage in _listed(listed.text):
+            if usage == self.usage and uuid != self.uuid:
+                raise Unfit(
+                    f"libvirt's secret {uuid} has the usage '{self.usage}' already, and {self.uuid} is wanted; "
+                    f"keep the old one by ceph.secret_uuids in the site file, or "
+                    f"virsh secret-undefine {uuid} if nothing uses it"
+                )
+        if dumped.status != 0:
+            return None
+        xml = dumped.text
+        found = re.search(r"<usage type='\w+'>\s*<\w+>([^<]*)<", xml)
+        values: dict[str, Value] = {
+            "usage": found.group(1) if found else None,
+            "ephemeral": "yes" if "ephemeral='yes'" in xml else "no",
+            "value": Fingerprint(value.text) if value.status == 0 and value.text else None,
+        }
+        if "private='yes'" in xml:
+            raise Unfit(
+                f"libvirt's secret {self.uuid} is private and can't be compared; virsh secret-undefine {self.uuid}"
+            )
+        if values["usage"] != self.usage:
+            raise Unfit(
+                f"libvirt's secret {self.uuid} is in use for '{values['usage']}', and '{self.usage}' is wanted; "
+                "pin another uuid by ceph.secret_uuids in the site file"
+            )
+        return State(values)
+
+    def want(self, have: State | None, upstream: Upstream) -> State:
+        assert not isinstance(self.value, Ref)
+        value = self.value.fingerprint if isinstance(self.value, Secret) else self.value
+        return State({"usage": self.usage, "ephemeral": "no", "value": value})
+
+    def change(self, have: State | None, want: State) -> Sequence[Request]:
+        assert isinstance(self.value, Secret)
+        requests = []
+        if have is None or have.values["ephemeral"] != "no":
+            xml = _XML.format(uuid=self.uuid, usage=self.usage).encode()
+            requests.append(Run(argv=("virsh", "-q", "secret-define", "/dev/stdin"), stdin=xml))
+        set_value = ("virsh", "-q", "secret-set-value", "--secret", self.uuid, "--file", "/dev/stdin")
+        requests.append(Run(argv=set_value, stdin=self.value))
+        return requests
+
+
+def _listed(text: str) -> list[tuple[str, str]]:
+    """The uuid and usage name of each line of ``virsh secret-list``: ``UUID  ceph client.cinder secret``."""
+    found = []
+    for line in text.splitlines():
+        words = line.split(maxsplit=2)
+        if len(words) == 3:
+            found.append((words[0], words[2].strip()))
+    return found

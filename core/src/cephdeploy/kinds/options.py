@@ -1,0 +1,278 @@
+"""Options in configuration files that belong to others: set losslessly, and checked for effect."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, ClassVar, Self
+
+from ..dialects import DIALECTS, Dialect, Option, Refused
+from ..requests import ANY, Answer, Chain, Chained, Look, Ran, Request, Seen, Write
+from ..resource import Clash, Resource, State, Unfit, Upstream, Value
+from ..values import Items, Ref, Secret, Unknown
+from .files import seen
+
+if TYPE_CHECKING:
+    from ..site import Host, Site
+
+__all__ = ["CephConf", "IniOptions", "OptionValue"]
+
+#: What an option may be set to. None: not set, our line taken out. Items: a list that holds these.
+OptionValue = str | Items | Secret | Ref | Unknown | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Options(Resource):
+    """What the two kinds of option file share.
+
+    :param options: section to option to value.
+    """
+
+    dialect: ClassVar[str]
+
+    path: str
+    options: Mapping[str, Mapping[str, OptionValue]] = field(hash=False)
+
+    @property
+    def name(self) -> str:
+        return self.path
+
+    @property
+    def _dialect(self) -> Dialect:
+        return DIALECTS[self.dialect]
+
+    def _each(self) -> Iterator[tuple[Option, OptionValue]]:
+        for section, options in self.options.items():
+            for option, value in options.items():
+                yield (section, option), value
+
+    def merged(self, other: Self) -> Self:
+        if replace(self, options={}, after=()) != replace(other, options={}, after=()):
+            raise Clash("they differ in more than their options")
+        merged: dict[str, dict[str, OptionValue]] = {name: dict(part) for name, part in self.options.items()}
+        for (section, option), value in other._each():
+            part = merged.setdefault(section, {})
+            if option not in part:
+                part[option] = value
+                continue
+            mine = part[option]
+            if isinstance(mine, Items) and isinstance(value, Items):
+                part[option] = mine.merged(value)
+            elif mine != value:
+                raise Clash(f"[{section}] {option} is {_shown(mine)} for one and {_shown(value)} for the other")
+        return replace(self, options=merged, after=tuple(dict.fromkeys((*self.after, *other.after))))
+
+    def _found(self, answer: Answer) -> Seen:
+        found = seen(answer, self.path)
+        if found.type not in ("file", "absent"):
+            raise Unfit(f"{self.path} is a {found.type}, not a file")
+        return found
+
+    def _state(self, found: Seen, **raw: object) -> State:
+        try:
+            present = self._dialect.read(found.content or b"")
+        except Refused as refused:
+            raise Unfit(f"{self.path}:{refused.line}: {refused.reason}; put the file right first") from None
+        values: dict[str, Value] = {}
+        for option, wanted in self._each():
+            assigned = present.get(self._dialect.normal(option))
+            value = assigned.value if assigned else None
+            secret = isinstance(wanted, Secret | Ref | Unknown) and value is not None
+            values[_key(option)] = Secret(value or "") if secret else value
+        return State(values, raw={"seen": found, **raw})
+
+    def want(self, have: State | None, upstream: Upstream) -> State:
+        values: dict[str, Value] = {}
+        for option, wanted in self._each():
+            current = have.values[_key(option)] if have is not None else None
+            if isinstance(wanted, Items):
+                values[_key(option)] = wanted.within(current if isinstance(current, str) else None)
+            else:
+                assert not isinstance(wanted, Ref)
+                values[_key(option)] = wanted
+        return State(values)
+
+    def _edited(self, have: State | None, want: State) -> bytes:
+        found = have.raw["seen"] if have is not None else None
+        before = found.content or b"" if isinstance(found, Seen) else b""
+        changes: dict[Option, str | None] = {}
+        for option, _ in self._each():
+            value = want.values[_key(option)]
+            changes[option] = value.reveal().decode() if isinstance(value, Secret) else value  # type: ignore[assignment]
+        try:
+            return self._dialect.edit(before, changes)
+        except Refused as refused:
+            raise Unfit(f"{self.path}:{refused.line}: {refused.reason}") from None
+
+    def text(self, have: State | None, want: State) -> tuple[bytes, bytes] | None:
+        if any(isinstance(value, Secret | Unknown) for value in want.values.values()):
+            return None
+        found = have.raw["seen"] if have is not None else None
+        before = found.content or b"" if isinstance(found, Seen) else b""
+        return before, self._edited(have, want)
+
+
+def _key(option: Option) -> str:
+    return f"[{option[0]}] {option[1]}"
+
+
+def _shown(value: OptionValue) -> str:
+    return "unset" if value is None else ",".join(value.items) if isinstance(value, Items) else repr(value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class IniOptions(_Options):
+    """Options of an oslo.config file, such as nova.conf, that a service really takes from it.
+
+    A service may read further files after this one (Debian's nova-compute reads nova-compute.conf),
+    and those win. The files are taken from the running service's own arguments.
+
+    :param unit: the unit that reads the file; empty: effect is not checked.
+    :param project: oslo.config's name for the default places, such as ``nova``.
+    :param chain: the files that the unit reads when it can't be asked because it does not run.
+    :param note: a consequence of a change here that an operator would regret not knowing.
+    """
+
+    kind: ClassVar[str] = "options"
+    dialect: ClassVar[str] = "oslo"
+
+    unit: str = ""
+    project: str = ""
+    chain: tuple[str, ...] = ()
+    note: str = ""
+
+    @classmethod
+    def of(cls, host: Host, role: str, options: Mapping[str, Mapping[str, OptionValue]], *, note: str = "") -> Self:
+        """Options of the file that the host's distribution has for ``role``."""
+        distro = host.distro
+        files = distro.config_files(role)
+        return cls(
+            host=host.name,
+            path=files[0],
+            options=options,
+            unit=distro.unit(role),
+            project=files[0].split("/")[2],
+            chain=files,
+            note=note,
+        )
+
+    def merged(self, other: Self) -> Self:
+        # cinder-volume and cinder-backup read one file: either's chain tells what comes after it
+        note = "; ".join(filter(None, dict.fromkeys((self.note, other.note))))
+        return replace(super().merged(replace(other, unit=self.unit, chain=self.chain, note=self.note)), note=note)
+
+    def notes(self, have: State | None, want: State) -> Iterable[str]:
+        return (self.note,) if self.note else ()
+
+    def probe(self) -> Sequence[Request]:
+        look = Look(path=self.path, content=True)
+        if not self.unit:
+            return (look,)
+        return (look, Chain(unit=self.unit, path=self.path, project=self.project, default=self.chain))
+
+    def read(self, answers: Sequence[Answer]) -> State | None:
+        found = self._found(answers[0])
+        if found.type == "absent":
+            raise Unfit(f"there is no {self.path}; install the service, or take its role from the host")
+        later: dict[Option, tuple[str, str]] = {}
+        if len(answers) > 1:
+            chained = answers[1]
+            if isinstance(chained, Ran):
+                raise Unfit(f"can't tell what {self.unit} reads: {chained.reason}")
+            assert isinstance(chained, Chained)
+            later = self._later(chained)
+        return self._state(found, later=later)
+
+    def _later(self, chained: Chained) -> dict[Option, tuple[str, str]]:
+        """Options of ours that a file read after ours sets: value, and the place."""
+        paths = [path for path, _ in chained.files]
+        if self.path not in paths:
+            raise Unfit(f"{self.unit} does not read {self.path}, it reads {', '.join(paths) or 'no file'}")
+        ours = {self._dialect.normal(option): option for option, _ in self._each()}
+        found = {}
+        for path, content in chained.files[paths.index(self.path) + 1 :]:
+            try:
+                assignments = self._dialect.read(content)
+            except Refused as refused:
+                raise Unfit(f"{path}:{refused.line}: {refused.reason}; put the file right first") from None
+            for option, assigned in assignments.items():
+                if option in ours:
+                    found[ours[option]] = (assigned.value, f"{path}:{assigned.line}")
+        return found
+
+    def want(self, have: State | None, upstream: Upstream) -> State:
+        want = super().want(have, upstream)
+        later = have.raw.get("later") if have is not None else None
+        for option, (value, place) in (later or {}).items():  # type: ignore[attr-defined]
+            if want.values[_key(option)] != value:
+                raise Unfit(
+                    f"{_key(option)} in {self.path} has no effect: {place}, which {self.unit} reads later, "
+                    f"sets it to '{value}'; take that line out"
+                )
+        return want
+
+    def change(self, have: State | None, want: State) -> Sequence[Request]:
+        assert have is not None
+        found = have.raw["seen"]
+        assert isinstance(found, Seen)
+        content = self._edited(have, want)
+        secret = any(isinstance(value, Secret) for value in want.values.values())
+        return (
+            Write(
+                path=self.path,
+                content=Secret(content) if secret else content,
+                mode=found.mode,
+                owner=found.owner,
+                group=found.group,
+                expect=found.digest or ANY,
+            ),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CephConf(_Options):
+    """Options of a client's ceph.conf. What else stands in the file stays; a new one is world-readable,
+    as librados needs it, and holds no key."""
+
+    kind: ClassVar[str] = "ceph-conf"
+    dialect: ClassVar[str] = "ceph"
+
+    @classmethod
+    def of(cls, site: Site, host: Host, **sections: Mapping[str, str]) -> Self:
+        """The minimal configuration of the site's cluster, and further sections such as ``client``."""
+        minimal = {"fsid": site.ceph.fsid, "mon_host": site.ceph.mon_host}
+        return cls(host=host.name, path=site.ceph.conf, options={"global": minimal, **sections})
+
+    def probe(self) -> Sequence[Request]:
+        return (Look(path=self.path, content=True),)
+
+    def read(self, answers: Sequence[Answer]) -> State | None:
+        found = self._found(answers[0])
+        if found.type == "absent":
+            return None
+        state = self._state(found)
+        return State({**state.values, "mode": f"{found.mode:04o}"}, raw=state.raw)
+
+    def want(self, have: State | None, upstream: Upstream) -> State:
+        want = super().want(have, upstream)
+        if have is not None and (fsid := have.values.get("[global] fsid")) and fsid != want.values["[global] fsid"]:
+            raise Unfit(
+                f"{self.path} is of another cluster (fsid {fsid}); name ours otherwise by ceph.cluster, "
+                "or move that file away"
+            )
+        mode = int(str(have.values["mode"]), 8) | 0o444 if have is not None else 0o644
+        return State({**want.values, "mode": f"{mode:04o}"})
+
+    def change(self, have: State | None, want: State) -> Sequence[Request]:
+        found = have.raw["seen"] if have is not None else None
+        present = found if isinstance(found, Seen) and found.type == "file" else None
+        return (
+            Write(
+                path=self.path,
+                content=self._edited(have, want),
+                mode=int(str(want.values["mode"]), 8),
+                owner=present.owner if present else "root",
+                group=present.group if present else "root",
+                expect=present.digest if present else "",
+            ),
+        )

@@ -1,0 +1,78 @@
+"""Packages of the host's own distribution: one question and one transaction a host."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar, Self
+
+from ..requests import Answer, Ran, Request, Run
+from ..resource import Resource, State, Unfit, Upstream
+
+if TYPE_CHECKING:
+    from ..site import Host, Site
+
+__all__ = ["Packages"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Packages(Resource):
+    """Packages that must be installed; versions are the distribution's business.
+
+    Every plugin's wishes for one host merge into one resource.
+
+    :param query: prints ``NAME installed`` for each installed package of its further arguments.
+    :param install: installs its further arguments without asking.
+    :param allowed: whether cephdeploy may install (the setting ``packages``).
+    """
+
+    kind: ClassVar[str] = "packages"
+    slow: ClassVar[bool] = True
+
+    packages: tuple[str, ...]
+    query: tuple[str, ...]
+    install: tuple[str, ...]
+    allowed: bool = True
+
+    @classmethod
+    def of(cls, site: Site, host: Host, *roles: str) -> Self:
+        """The packages that the host's distribution has for roles such as ``rbd-client``."""
+        names = dict.fromkeys(name for role in roles for name in host.distro.packages[role])
+        return cls(
+            host=host.name,
+            packages=tuple(names),
+            query=host.distro.query,
+            install=host.distro.install,
+            allowed=site.settings.packages,
+        )
+
+    @property
+    def name(self) -> str:
+        return "all"
+
+    def merged(self, other: Self) -> Self:
+        after = tuple(dict.fromkeys((*self.after, *other.after)))
+        packages = tuple(dict.fromkeys((*self.packages, *other.packages)))
+        return replace(self, packages=packages, after=after)
+
+    def probe(self) -> Sequence[Request]:
+        # both package managers' queries end with 1 when one of the packages is not installed
+        return (Run(argv=(*self.query, *sorted(self.packages)), accept=(0, 1)),)
+
+    def read(self, answers: Sequence[Answer]) -> State | None:
+        (ran,) = answers
+        assert isinstance(ran, Ran)
+        if ran.status > 1 and ran.status != len(self.packages):  # rpm -q: the number that is missing
+            raise Unfit(f"{self.query[0]} failed: {ran.reason}")
+        installed = {line.split()[0] for line in ran.text.splitlines() if line.endswith(" installed")}
+        return State({name: "installed" if name in installed else None for name in sorted(self.packages)})
+
+    def want(self, have: State | None, upstream: Upstream) -> State:
+        if not self.allowed and have is not None and None in have.values.values():
+            missing = ", ".join(name for name, state in have.values.items() if state is None)
+            raise Unfit(f"{missing} is not installed, and the site file says packages: false; install it by hand")
+        return State(dict.fromkeys(sorted(self.packages), "installed"))
+
+    def change(self, have: State | None, want: State) -> Sequence[Request]:
+        missing = [name for name in want.values if have is None or have.values.get(name) is None]
+        return (Run(argv=(*self.install, *missing), timeout=1800),)

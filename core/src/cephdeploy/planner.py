@@ -1,0 +1,232 @@
+"""Desired state against observed state. Pure: the same for plan, run, audit and tests."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from .errors import CephdeployError, PreflightError
+from .graph import Graph
+from .kinds.command import Command
+from .kinds.services import Service
+from .resource import Resource, State, Unfit, Value
+from .values import UNKNOWN, Address, Fingerprint, Ref, Secret, Unknown, resolved
+
+__all__ = ["Action", "Change", "Difference", "Plan", "differences", "plan", "shown"]
+
+
+class Action(StrEnum):
+    """What is done to a resource."""
+
+    CREATE = "create"
+    CHANGE = "change"
+    RUN = "run"
+    RESTART = "restart"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One attribute: what is there, and what should be. None: not set."""
+
+    name: str
+    have: Value
+    want: Value
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a run would do to one resource.
+
+    :param because: resources whose change is why (of a restart).
+    :param notes: consequences worth knowing before.
+    :param diff: a unified diff of its text, secrets masked; empty where there is none.
+    """
+
+    address: Address
+    action: Action
+    differences: tuple[Difference, ...]
+    plugins: tuple[str, ...]
+    because: tuple[Address, ...] = ()
+    notes: tuple[str, ...] = ()
+    diff: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Every change, in an order in which they could be made; empty when nothing differs.
+
+    :param unchanged: how many resources are as they should be.
+    :param states: what was observed; None: does not exist.
+    """
+
+    changes: tuple[Change, ...]
+    unchanged: int
+    graph: Graph = field(repr=False)
+    states: Mapping[Address, State | None] = field(repr=False)
+
+    def __iter__(self) -> Iterator[Change]:
+        return iter(self.changes)
+
+    def __len__(self) -> int:
+        return len(self.changes)
+
+    @property
+    def addresses(self) -> frozenset[Address]:
+        """What is to be changed."""
+        return frozenset(change.address for change in self.changes)
+
+    def count(self, action: Action) -> int:
+        """How many changes are of that sort."""
+        return sum(change.action == action for change in self.changes)
+
+
+def plan(graph: Graph, states: Mapping[Address, State | None | Unfit], *, limit: Collection[str] = ()) -> Plan:
+    """The plan that makes the graph true.
+
+    :param states: of every resource of the graph; an :class:`Unfit` where it could not be read.
+    :param limit: change these hosts only; the others are looked at for what they hold (a key).
+    :raises PreflightError: a host is not fit; the text has one line for each reason.
+    """
+    walk = _Walk(graph, states, frozenset(limit))
+    for address in graph.order():
+        walk.visit(address)
+    if walk.unfit:
+        raise PreflightError("\n".join(walk.unfit))
+    good = {address: state for address, state in states.items() if not isinstance(state, Unfit)}
+    return Plan(tuple(walk.changes), walk.unchanged, graph, good)
+
+
+class _Walk:
+    """The resources in order, each compared; what comes before one is its upstream."""
+
+    def __init__(self, graph: Graph, states: Mapping[Address, State | None | Unfit], limit: frozenset[str]) -> None:
+        self.graph = graph
+        self.states = states
+        self.limit = limit
+        self.changes: list[Change] = []
+        self.unchanged = 0
+        self.unfit: list[str] = []
+        self._changing: set[Address] = set()
+        self._digests: dict[Address, str | Unknown] = {}
+
+    def changing(self, address: Address) -> bool:
+        return address in self._changing
+
+    def digest(self, address: Address) -> str | Unknown:
+        return self._digests.get(address, "")
+
+    def lookup(self, ref: Ref) -> object:
+        state = self.states.get(ref.address)
+        if not isinstance(state, State) or ref.attribute not in state.outputs:
+            return UNKNOWN
+        return state.outputs[ref.attribute]
+
+    def visit(self, address: Address) -> None:
+        node = self.graph.nodes[address]
+        have = self.states[address]
+        try:
+            if isinstance(have, Unfit):
+                raise have
+            resource = resolved(node.resource, self.lookup)
+            want = resource.want(have, self)
+            found = differences(have, want)
+            self._digests[address] = digest(want)
+            if not found:
+                self.unchanged += 1
+                return
+            if self.limit and address.host not in self.limit:
+                self._leave_out(address, have)
+                return
+            self._changing.add(address)
+            self.changes.append(
+                Change(
+                    address,
+                    _action(resource, have),
+                    found,
+                    node.plugins,
+                    tuple(want.raw.get("causes", ())),  # type: ignore[arg-type]
+                    tuple(resource.notes(have, want)),
+                    _diff(resource, have, want),
+                )
+            )
+        except Unfit as unfit:
+            self.unfit.append(f"{address.host}: {unfit} ({', '.join(node.plugins)})")
+        except CephdeployError as error:
+            self.unfit.append(f"{address}: {error} ({', '.join(node.plugins)})")
+
+    def _leave_out(self, address: Address, have: State | None) -> None:
+        """A difference on a host outside the limit: no harm unless something inside waits for it."""
+        consumers = [
+            other
+            for other, node in self.graph.nodes.items()
+            if other.host in self.limit and have is None and address in self.graph.before[other]
+        ]
+        if consumers:
+            raise Unfit(
+                f"{address.kind} {address.name} is not there yet, and {consumers[0]} needs it; "
+                f"run without --limit, or add --limit {address.host}"
+            )
+
+
+def differences(have: State | None, want: State) -> tuple[Difference, ...]:
+    """Each attribute in which ``have`` is not as ``want`` says."""
+    present = have.values if have is not None else {}
+    found = [
+        Difference(name, present.get(name), value)
+        for name, value in want.values.items()
+        if not _same(present.get(name), value)
+    ]
+    if have is None and not found:
+        found = [Difference("state", None, "present")]
+    return tuple(found)
+
+
+def _same(have: Value, want: Value) -> bool:
+    if isinstance(have, Unknown) or isinstance(want, Unknown):
+        return False
+    if isinstance(have, Fingerprint) and isinstance(want, Secret):
+        return have == want.fingerprint
+    return have == want
+
+
+def digest(want: State) -> str | Unknown:
+    """A digest of what should be; secrets count by their fingerprints."""
+    if any(isinstance(value, Unknown) for value in want.values.values()):
+        return UNKNOWN
+    return hashlib.sha256(json.dumps({k: shown(v) for k, v in want.values.items()}, sort_keys=True).encode()).hexdigest()
+
+
+def shown(value: Value) -> str | None:
+    """A value as it may be shown and stored."""
+    if isinstance(value, Secret):
+        return str(value.fingerprint)
+    return value if value is None else repr(value) if isinstance(value, Unknown) else str(value)
+
+
+def _action(resource: Resource, have: State | None) -> Action:
+    if isinstance(resource, Service):
+        return Action.RESTART
+    if isinstance(resource, Command):
+        return Action.RUN
+    return Action.CREATE if have is None else Action.CHANGE
+
+
+#: Lines of a configuration file that hold a password; masked wherever file text is shown.
+_HIDDEN = re.compile(
+    r"^([ +-]?\s*#?\s*[\w. -]*(?:password|passwd|secret|token|transport_url|connection|credential|key)\w*\s*[=:]\s*).+$",
+    re.IGNORECASE,
+)
+
+
+def _diff(resource: Resource, have: State | None, want: State) -> str:
+    texts = resource.text(have, want)
+    if texts is None:
+        return ""
+    before, after = (text.decode(errors="replace").splitlines() for text in texts)
+    lines = difflib.unified_diff(before, after, f"{resource.name} on {resource.host}", "wanted", n=2, lineterm="")
+    return "\n".join(_HIDDEN.sub(r"\1<hidden>", line) for line in lines)

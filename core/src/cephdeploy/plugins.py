@@ -1,0 +1,216 @@
+"""Finding plugins and asking them: the one module that knows stevedore and pluggy.
+
+Many that all answer are pluggy's: the components. Exactly one that is chosen is a stevedore driver:
+a distribution, a transport.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+from . import hookspecs
+from .errors import CephdeployError, PluginError, UsageError
+from .graph import Declaration, Phase
+from .resource import Resource
+
+if TYPE_CHECKING:
+    from .settings import Component
+    from .site import Site
+    from .values import Address
+    from .verify import Probe
+
+__all__ = ["GROUP", "Installed", "Plugins", "driver", "installed"]
+
+GROUP = "cephdeploy.plugins"
+_HOOKS = ("settings", "prepare_ceph", "distribute_keys", "configure_service", "verify")
+
+
+@dataclass(frozen=True)
+class Installed:
+    """A plugin that is installed, told by its metadata alone: nothing was imported."""
+
+    name: str
+    distribution: str
+    version: str
+    entry_point: EntryPoint
+
+
+def installed(group: str = GROUP) -> dict[str, Installed]:
+    """What is installed in an entry-point group, by name.
+
+    :raises PluginError: two distributions provide one name.
+    """
+    found: dict[str, Installed] = {}
+    # importlib.metadata and not stevedore's cache: that is stale for two minutes after a reinstall and
+    # forgets which distribution an entry point is from
+    for point in entry_points(group=group):
+        dist = point.dist
+        one = Installed(point.name, dist.name if dist else "?", dist.version if dist else "?", point)
+        other = found.get(one.name)
+        if other is not None and (other.distribution, other.entry_point.value) != (one.distribution, point.value):
+            raise PluginError(
+                f"two distributions provide the {group} '{one.name}': {other.distribution} {other.version} and "
+                f"{one.distribution} {one.version}; uninstall one of them"
+            )
+        found[one.name] = one
+    return dict(sorted(found.items()))
+
+
+def driver(group: str, name: str) -> Any:
+    """The one driver of that name, imported; what it is, the group says.
+
+    :raises UsageError: there is none of that name.
+    """
+    from stevedore import DriverManager
+    from stevedore.exception import NoMatches
+
+    try:
+        return _Uncached(group, name, invoke_on_load=False).driver
+    except NoMatches:
+        known = installed(group)
+        raise UsageError(f"no {group} '{name}' is installed{_near(name, known)}") from None
+    except ImportError as error:
+        raise PluginError(f"the {group} '{name}' does not import: {error}") from error
+
+
+def _Uncached(*args: Any, **kwargs: Any) -> Any:
+    """A DriverManager that reads the entry points anew, and raises what an import raises."""
+    from stevedore import DriverManager
+
+    class Fresh(DriverManager):
+        def list_entry_points(self) -> list[EntryPoint]:
+            return list(entry_points(group=self.namespace))
+
+    def complain(manager: object, point: EntryPoint, error: BaseException) -> None:
+        raise error
+
+    return Fresh(*args, on_load_failure_callback=complain, warn_on_missing_entrypoint=False, **kwargs)
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    if near:
+        return f"; did you mean '{near[0]}'?"
+    return f"; there are: {', '.join(names)}" if names else ""
+
+
+class Plugins:
+    """The chosen plugins, checked against the hook specs and ready to be asked one by one."""
+
+    def __init__(self, names: Sequence[str], *, extra: Sequence[tuple[str, ModuleType | object]] = ()) -> None:
+        """
+        :param names: entry-point names, in any order.
+        :param extra: further plugins as they are, for tests and for tools that vendor cephdeploy.
+        :raises UsageError: a name is not installed.
+        :raises PluginError: a plugin does not import, or does not fit the hook specs.
+        """
+        self._manager = pluggy.PluginManager("cephdeploy")
+        self._manager.add_hookspecs(hookspecs)
+        known = installed()
+        given = dict(extra)
+        for name in dict.fromkeys(names):
+            if name in given:
+                continue
+            if name not in known:
+                raise UsageError(f"no plugin '{name}' is installed{_near(name, known)}")
+            try:
+                plugin = known[name].entry_point.load()
+            except Exception as error:
+                raise PluginError(f"plugin '{name}' ({known[name].distribution}) does not import: {error}") from error
+            self._register(name, plugin)
+        for name, plugin in given.items():
+            self._register(name, plugin)
+        self.names = tuple(sorted(name for name, _ in self._manager.list_name_plugin()))
+
+    def _register(self, name: str, plugin: object) -> None:
+        needs = getattr(plugin, "CEPHDEPLOY_API", hookspecs.API)
+        if needs > hookspecs.API:
+            raise PluginError(f"plugin '{name}' needs the plugin API {needs}, and this core has {hookspecs.API}")
+        try:
+            self._manager.register(plugin, name)
+            self._manager.check_pending()
+        except (pluggy.PluginValidationError, ValueError) as error:
+            raise PluginError(f"plugin '{name}' does not fit the hooks: {error}") from error
+
+    def hooks(self, name: str) -> tuple[str, ...]:
+        """The hooks that a plugin answers, in the order of a run."""
+        plugin = self._manager.get_plugin(name)
+        answered = {caller.name for caller in self._manager.get_hookcallers(plugin) or ()}
+        return tuple(hook for hook in _HOOKS if hook in answered)
+
+    def components(self) -> dict[str, Component]:
+        """What each plugin's ``settings`` hook says, by the plugin's name."""
+        from .settings import Component
+
+        found = {}
+        for name in self.names:
+            for answer in self._ask(name, "settings"):
+                if not isinstance(answer, Component):
+                    raise PluginError(f"plugin '{name}' failed in settings: it gave {type(answer).__name__}")
+                found[name] = answer
+        return found
+
+    def declarations(self, site: Site) -> list[Declaration]:
+        """Every resource that the plugins declare for a site."""
+        found = []
+        for phase in Phase:
+            for name in self.names:
+                for resource in self._ask(name, phase.hook, site=site):
+                    if not isinstance(resource, Resource):
+                        raise PluginError(
+                            f"plugin '{name}' failed in {phase.hook}: {type(resource).__name__} is no resource"
+                        )
+                    if resource.host not in site.hosts:
+                        raise PluginError(
+                            f"plugin '{name}' failed in {phase.hook}: {resource.address} is on a host that the site "
+                            "does not have"
+                        )
+                    found.append(Declaration(name, phase, resource))
+        return found
+
+    def probes(self, site: Site) -> list[tuple[str, Probe]]:
+        """Every plugin's probes, with the plugin's name."""
+        return [(name, probe) for name in self.names for probe in self._ask(name, "verify", site=site)]
+
+    def _ask(self, name: str, hook: str, **arguments: object) -> Iterator[Any]:
+        """One plugin's answers to one hook; whatever goes wrong names both."""
+        others = [plugin for other, plugin in self._manager.list_name_plugin() if other != name]
+        caller: Callable[..., list[Any]] = self._manager.subset_hook_caller(hook, others)
+        try:
+            for answer in caller(**arguments):
+                if answer is None:
+                    continue
+                if isinstance(answer, Iterable) and not isinstance(answer, str):
+                    yield from answer
+                else:
+                    yield answer
+        except CephdeployError:
+            raise
+        except Exception as error:
+            where = inspect.trace()[-1]
+            raise PluginError(
+                f"plugin '{name}' failed in {hook}: {type(error).__name__}: {error} ({where.filename}:{where.lineno})"
+            ) from error
+
+
+def author_of(address: Address, site: Site, chosen: Iterable[str]) -> str | None:
+    """An installed plugin, not among the chosen, that would declare ``address``: for an error's advice."""
+    for name in installed():
+        if name in set(chosen):
+            continue
+        try:
+            declared = Plugins([name]).declarations(site)
+        except CephdeployError:
+            continue  # a plugin that can't answer for this site can't help it either
+        if any(declaration.resource.address == address for declaration in declared):
+            return name
+    return None

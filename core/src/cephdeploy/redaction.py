@@ -1,0 +1,22 @@
+"""The second net under secrets: what looks like one is taken out of any text that is shown or stored.
+
+The first is the type :class:`cephdeploy.values.Secret`; this one is for what programs on hosts print.
+"""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["redacted"]
+
+# aes keys are 40 characters and begin with AQ, aes256k keys are 60 and begin with Ag (Ceph 20.2.4)
+_CEPHX = re.compile(r"A[Qg][A-Za-z0-9+/]{30,}={0,2}")
+_PASSWORD = re.compile(r"(?i)((?:password|passwd|secret_key|auth_token)\s*[=:]\s*)\S+")
+_URL = re.compile(r"(\w+://[^:/@\s]+:)[^@\s]+(@)")
+
+
+def redacted(text: str) -> str:
+    """``text`` without cephx keys, ``password = ...`` values and passwords in URLs."""
+    text = _CEPHX.sub("<secret>", text)
+    text = _PASSWORD.sub(r"\1<secret>", text)
+    return _URL.sub(r"\1<secret>\2", text)
