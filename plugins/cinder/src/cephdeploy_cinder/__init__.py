@@ -1,0 +1,141 @@
+"""Cinder: volumes in Ceph pools, one for each backend."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from pydantic import Field
+
+from cephdeploy import Check, Component, Host, Proof, Release, Settings, Site, hookimpl
+from cephdeploy.kinds import CephConf, CephPool, CephUser, IniOptions, Keyring, LibvirtSecret, Packages, Service
+from cephdeploy.resource import Resource
+from cephdeploy.settings import Name, PoolName, UserName
+from cephdeploy.values import Items
+
+from .proof import backend_is_up, volume_is_a_clone
+
+__all__ = ["Backend", "CinderSettings"]
+
+ROLE = "cinder-volume"
+#: Where images lie, to clone them from.
+IMAGES = "images"
+
+
+class Backend(Settings):
+    """One backend of cinder-volume."""
+
+    #: A key of ``pools``.
+    pool: PoolName = "volumes"
+    #: cephx user, without ``client.``; Nova uses the same by default.
+    user: UserName = "cinder"
+    #: Seconds after which a call to dead monitors fails. -1 waits as long as librados does.
+    rados_connect_timeout: int = 5
+    #: How many clones of clones before one is flattened.
+    max_clone_depth: int = 5
+    flatten_volume_from_snapshot: bool = False
+
+
+class CinderSettings(Settings):
+    """The backends by their section's name in cinder.conf; a second one is one more key."""
+
+    backends: Mapping[Name, Backend] = Field(default_factory=lambda: {"ceph": Backend()})
+
+
+@hookimpl
+def settings() -> Component:
+    return Component("cinder", CinderSettings, {ROLE: "runs cinder-volume"})
+
+
+def _backends(site: Site) -> Mapping[str, Backend]:
+    return site.component(CinderSettings).backends
+
+
+def _users(site: Site) -> list[str]:
+    return sorted({backend.user for backend in _backends(site).values()})
+
+
+@hookimpl
+def prepare_ceph(site: Site) -> Iterator[Resource]:
+    images = site.pool_name(IMAGES)
+    for backend in _backends(site).values():
+        pool = site.pool_name(backend.pool)
+        caps = {
+            "mon": "profile rbd",
+            # reading is enough to clone an image; Cinder's manual, "Ceph RADOS Block Device", 2026
+            "osd": f"profile rbd pool={pool}, profile rbd-read-only pool={images}",
+            "mgr": f"profile rbd pool={pool}",
+        }
+        yield CephPool.of(site, backend.pool)
+        yield CephUser.of(site, f"client.{backend.user}", caps)
+
+
+def _keys(site: Site, host: Host) -> list[Resource]:
+    keyrings = [Keyring.of(site, host, f"client.{user}", ROLE) for user in _users(site)]
+    return [CephConf.of(site, host), *keyrings]
+
+
+@hookimpl
+def distribute_keys(site: Site) -> Iterator[Resource]:
+    for host in site.with_role(ROLE):
+        yield from _keys(site, host)
+    # since Ocata a volume is attached with the backend's own user and secret, whatever nova.conf says
+    for host in site.with_role("nova-compute"):
+        for user in _users(site):
+            yield LibvirtSecret.of(site, host, f"client.{user}")
+
+
+@hookimpl
+def configure_service(site: Site) -> Iterator[Resource]:
+    for host in site.with_role(ROLE):
+        packages = Packages.of(site, host, "rbd-client")
+        options = IniOptions.of(host, ROLE, _options(site))
+        yield packages
+        yield options
+        yield Service.of(host, ROLE, restart_on=[packages, options, *_keys(site, host)])
+
+
+def _options(site: Site) -> dict[str, dict[str, str | Items]]:
+    """cinder.conf by release. Source: cinder/volume/drivers/rbd.py and its release notes."""
+    sections: dict[str, dict[str, str | Items]] = {"DEFAULT": {"enabled_backends": Items(*_backends(site))}}
+    for name, backend in _backends(site).items():
+        sections[name] = {
+            "volume_driver": "cinder.volume.drivers.rbd.RBDDriver",
+            "volume_backend_name": name,
+            "rbd_pool": site.pool_name(backend.pool),
+            "rbd_ceph_conf": site.ceph.conf,
+            "rbd_cluster_name": site.ceph.cluster,
+            "rbd_user": backend.user,
+            "rbd_secret_uuid": site.secret_uuid(f"client.{backend.user}"),
+            "rbd_flatten_volume_from_snapshot": str(backend.flatten_volume_from_snapshot),
+            "rbd_max_clone_depth": str(backend.max_clone_depth),
+            "rbd_store_chunk_size": "4",
+            "rados_connect_timeout": str(backend.rados_connect_timeout),
+            "report_discard_supported": "True",
+        }
+        if site.release("cinder") >= Release(2023, 1):
+            # deleted clones' parents go to RBD's trash from then on, and somebody must empty it
+            sections[name]["enable_deferred_deletion"] = "True"
+    return sections
+
+
+@hookimpl
+def verify(site: Site) -> Iterator[Check | Proof]:
+    images = site.pool_name(IMAGES)
+    for host in site.with_role(ROLE):
+        for backend in _backends(site).values():
+            pool = site.pool_name(backend.pool)
+            yield Check.uses_pool(site, host, backend.user, pool, ROLE)
+            yield Check.refused_by_pool(site, host, backend.user, images, ROLE)
+    for host in site.with_role(ROLE):
+        for name in _backends(site):
+            yield Proof(
+                title=f"Cinder says that {host.name}@{name} is up",
+                prove=lambda bench, host=host, name=name: backend_is_up(bench, host, name),  # type: ignore[misc]
+            )
+    for backend in _backends(site).values():
+        pool = site.pool_name(backend.pool)
+        yield Proof(
+            title=f"a volume in pool {pool} made from an image is a clone of it",
+            prove=lambda bench, pool=pool: volume_is_a_clone(bench, pool, images),  # type: ignore[misc]
+        )
+        break  # without volume types Cinder chooses the backend: one proof is what can be asked for

@@ -1,0 +1,112 @@
+"""libvirt and QEMU as clients of Ceph: the secret, QEMU's rbd driver, and its side of ceph.conf."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import resources
+
+from jinja2 import Environment, StrictUndefined
+
+from cephdeploy import Check, Component, Host, Settings, Site, hookimpl
+from cephdeploy.kinds import CephConf, Command, Directory, File, LibvirtSecret, Packages
+from cephdeploy.resource import Resource
+from cephdeploy.settings import RemotePath, UserName
+
+__all__ = ["LibvirtSettings"]
+
+ROLE = "nova-compute"
+
+
+class LibvirtSettings(Settings):
+    """What QEMU does with Ceph on a compute host."""
+
+    #: cephx users whose keys libvirt holds, without ``client.``.
+    users: tuple[UserName, ...] = ("cinder",)
+    #: Where each guest's librbd answers questions; on a file system that a reboot empties.
+    admin_sockets: RemotePath = "/run/ceph/guests"
+    #: Where each guest's librbd logs. Not /var/log/ceph, which belongs to Ceph's own daemons.
+    logs: RemotePath = "/var/log/qemu"
+    #: How many management operations of one client run at once.
+    concurrent_management_ops: int = 20
+
+
+@hookimpl
+def settings() -> Component:
+    return Component("libvirt", LibvirtSettings, {ROLE: "runs nova-compute and libvirt"})
+
+
+def _client(site: Site) -> dict[str, str]:
+    """ceph.conf's ``[client]``. Source: Ceph's manual, "Block Devices and OpenStack"."""
+    wish = site.component(LibvirtSettings)
+    return {
+        "rbd_cache": "true",
+        "rbd_cache_writethrough_until_flush": "true",
+        "rbd_concurrent_management_ops": str(wish.concurrent_management_ops),
+        "admin_socket": f"{wish.admin_sockets}/$cluster-$type.$id.$pid.$cctid.asok",
+        "log_file": f"{wish.logs}/qemu-guest-$pid.log",
+    }
+
+
+@hookimpl
+def distribute_keys(site: Site) -> Iterator[Resource]:
+    for host in site.with_role(ROLE):
+        yield CephConf.of(site, host, client=_client(site))
+        for user in site.component(LibvirtSettings).users:
+            yield LibvirtSecret.of(site, host, f"client.{user}")
+
+
+@hookimpl
+def configure_service(site: Site) -> Iterator[Resource]:
+    for host in site.with_role(ROLE):
+        packages = Packages.of(site, host, "qemu-rbd", "rbd-client")
+        yield packages
+        yield from _directories(site, host, packages)
+
+
+def _directories(site: Site, host: Host, packages: Packages) -> Iterator[Resource]:
+    """The sockets' directory, made anew by systemd at each boot, with QEMU's way in to it."""
+    wish, qemu = site.component(LibvirtSettings), host.distro.qemu
+    template = resources.files(__name__).joinpath("templates/tmpfiles.conf.j2").read_text()
+    environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)
+    tmpfiles = File(
+        host=host.name,
+        path="/etc/tmpfiles.d/cephdeploy-guests.conf",
+        content=environment.from_string(template).render(sockets=wish.admin_sockets, qemu=qemu),
+        after=(packages.address,),
+    )
+    yield tmpfiles
+    yield Command(
+        host=host.name,
+        title="let QEMU reach its admin sockets",
+        argv=("systemd-tmpfiles", "--create", tmpfiles.path),
+        unless=("test", "-w", wish.admin_sockets, "-a", "-x", wish.admin_sockets),
+        unless_user=qemu.user,
+        after=(tmpfiles.address,),
+    )
+    yield Directory(
+        host=host.name,
+        path=wish.logs,
+        owner=qemu.user,
+        group=qemu.group,
+        mode=0o2770,
+        after=(packages.address,),
+    )
+
+
+@hookimpl
+def verify(site: Site) -> Iterator[Check]:
+    wish = site.component(LibvirtSettings)
+    for host in site.with_role(ROLE):
+        yield Check(
+            host=host.name,
+            title="QEMU has its rbd driver",
+            # without the driver the protocol itself is unknown; with it, there is nobody to connect to
+            commands=(("qemu-img", "info", "rbd:none/none:id=none:conf=/dev/null"),),
+            refusal="error connecting|error reading|no monitors",
+        )
+        yield Check(
+            host=host.name,
+            title="QEMU can make its admin socket",
+            commands=(("test", "-w", wish.admin_sockets), ("test", "-x", wish.admin_sockets)),
+            user=host.distro.qemu.user,
+        )
