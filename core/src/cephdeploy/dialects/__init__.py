@@ -67,8 +67,9 @@ class Dialect(Protocol):
     def edit(self, text: bytes, changes: Mapping[Option, str | None]) -> bytes:
         """The text with each option set to its value; ``None``: with no live assignment of it left.
 
-        Everything else stays byte for byte. Where an option already has that very value, and where
-        one to be taken out is not there, nothing is changed: ``edit(edit(x)) == edit(x)``.
+        Everything else stays byte for byte, also the header of a section that has no option left. Where
+        an option already has that very value, and where one to be taken out is not there, nothing is
+        changed: ``edit(edit(x)) == edit(x)``.
 
         :raises Refused: the program would not read this file, or a name or a value can't be written.
         """

@@ -106,14 +106,14 @@ def edited(text: bytes, changes: Mapping[Option, str | None], syntax: Syntax) ->
             raise _refused(given, "is named twice, in two spellings")
         seen.add(option)
         have = values.get(option)
-        if have is None:
-            _check(given, syntax)
         if value is None:
             values.pop(option, None)
             for live in layout.live:
                 if live.option == option:
                     replaced.update(dict.fromkeys(range(live.first, live.stop), ""))
         elif have is None:
+            # only here: an odd name that stands in the file already may be set and taken out
+            _check(given, syntax)
             values[option] = [value]
             line = f"{_indent(layout, option[0])}{option[1]} = {_written(given, value, syntax)}".rstrip()
             if option[0] in layout.headers:

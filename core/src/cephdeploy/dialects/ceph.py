@@ -17,6 +17,9 @@ What Ceph 16.2 does with a file, each asked of ``ceph-conf``:
 - A value may be quoted as a whole; white space at its ends is lost all the same. So it can't be written.
 - A non-ASCII character outside a comment or quotes stops the program ("Assertion failed").
 - ``$name`` is expanded later: values are read and written here before that.
+
+Two things that Ceph reads are refused here: a file of one option without a section, and a name that goes on
+in the next line.
 """
 
 from __future__ import annotations
