@@ -1,0 +1,42 @@
+#!/bin/bash
+# Makes this host a hypervisor: libvirt, and nova-compute as it is before anybody gives it Ceph.
+#
+#   compute.sh configure    before the controller is up
+#   compute.sh start        when the controller's conductor is
+set -euo pipefail
+cd /usr/local/lib/cephdeploy-lab
+. ./lab.env
+. ./credentials.sh
+
+configure() {
+    { nova_credentials; cat <<END; } | ./set-options /etc/nova/nova.conf
+[DEFAULT]
+my_ip = $MY_ADDRESS
+transport_url = $TRANSPORT_URL
+[vnc]
+enabled = false
+[spice]
+enabled = false
+[libvirt]
+cpu_mode = none
+[os_vif_ovs]
+ovsdb_connection = unix:/nonexistent
+END
+    # nova-compute reads this second file after nova.conf, so what it says wins; a guest here is emulated
+    ./set-options /etc/nova/nova-compute.conf <<END
+[libvirt]
+virt_type = qemu
+END
+    # live migration: the other hypervisor reaches this one by qemu+tcp
+    sed -i 's/^#* *auth_tcp *=.*/auth_tcp = "none"/' /etc/libvirt/libvirtd.conf
+    systemctl stop libvirtd.service libvirtd.socket libvirtd-ro.socket libvirtd-admin.socket
+    systemctl start virtlogd.socket libvirtd-tcp.socket libvirtd.socket libvirtd.service
+    systemctl enable -q libvirtd-tcp.socket libvirtd.socket libvirtd.service nova-compute.service
+    virsh -c qemu:///system version
+}
+
+start() {
+    systemctl start nova-compute
+}
+
+"$1"
