@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from . import engine, facts, planner
+from . import baseline, engine, facts, planner
 from . import verify as proofs
 from .errors import CephdeployError, HostError, SettingsError, UsageError
 from .graph import Graph, build
@@ -132,7 +132,7 @@ class Deployment:
             hosts = _reached(settings, names, reach, stack)
             site = facts.gather(settings, hosts)
             graph = build(
-                chosen.declarations(site),
+                [*baseline.declarations(site), *chosen.declarations(site)],
                 serial=lambda role: settings.serial_of(role),
                 find_author=lambda address: author_of(address, site, chosen.names),
             )

@@ -94,7 +94,7 @@ class Result:
 Listener = Callable[[Started | Finished], None]
 
 
-def observe(graph: Graph, hosts: Mapping[str, Host]) -> dict[Address, State | None | Unfit]:
+def observe(graph: Graph, hosts: Mapping[str, Host]) -> dict[Address, State | Unfit | None]:
     """The state of every resource, by one round trip to each host.
 
     :raises HostError: a host's line broke.
@@ -107,12 +107,12 @@ def observe(graph: Graph, hosts: Mapping[str, Host]) -> dict[Address, State | No
         return {address: state for states in found for address, state in states.items()}
 
 
-def _look(host: Host, resources: Sequence[Resource]) -> dict[Address, State | None | Unfit]:
+def _look(host: Host, resources: Sequence[Resource]) -> dict[Address, State | Unfit | None]:
     probes = {resource.address: tuple(resource.probe()) for resource in resources}
     slow = {resource.address for resource in resources if resource.slow}
     groups = _shared(probes, slow)
     answers = dict(zip(groups, host.exchange([Group(requests=g, parallel=p) for g, p in groups.values()]), strict=True))
-    states: dict[Address, State | None | Unfit] = {}
+    states: dict[Address, State | Unfit | None] = {}
     for resource in resources:
         try:
             states[resource.address] = resource.read(answers[_question(probes[resource.address])])
@@ -125,8 +125,14 @@ Question = tuple[Request, ...]
 
 
 def _question(probe: Question) -> Question:
-    """A probe without what it picks from the answer: equal questions are asked once."""
-    return tuple(replace(request, pick=None) if isinstance(request, Run) else request for request in probe)
+    """A probe without which elements it picks from the answer: equal questions are asked once."""
+
+    def asked(request: Request) -> Request:
+        if isinstance(request, Run) and request.pick:
+            return replace(request, pick=replace(request.pick, values=()))
+        return request
+
+    return tuple(map(asked, probe))
 
 
 def _shared(probes: Mapping[Address, Question], slow: set[Address]) -> dict[Question, tuple[Question, bool]]:
@@ -200,11 +206,13 @@ class _Walk:
         busy: dict[Future[list[Outcome]], str] = {}
         with ThreadPoolExecutor(WINDOW) as pool:
             while sorter.is_active():
-                for address in sorted(sorter.get_ready()):
-                    if not self._needs_work(address):
-                        sorter.done(address)
-                    else:
-                        waiting.setdefault(address.host, []).append(address)
+                # through all that needs no work, so that what is ready behind it travels with the rest
+                while ready := sorted(sorter.get_ready()):
+                    for address in ready:
+                        if not self._needs_work(address):
+                            sorter.done(address)
+                        else:
+                            waiting.setdefault(address.host, []).append(address)
                 # a host takes one batch at a time; what gets ready meanwhile travels in its next
                 for host in [host for host in waiting if host not in busy.values()]:
                     addresses = tuple(waiting.pop(host))
@@ -251,13 +259,18 @@ class _Walk:
         marks = self._marks(addresses)
         groups = [Group(requests=marks, gate=True), *(step.group() for step in steps)]
         try:
-            answers = self._hosts[host].exchange(groups)[1:] if steps else []
+            marked, *answers = self._hosts[host].exchange(groups) if steps else [[]]
         except HostError as error:
             seconds = time.monotonic() - began
             lost = [Outcome(step.address, Status.UNKNOWN, redacted(str(error)), seconds) for step in steps]
             return [*outcomes, *lost]
         seconds = time.monotonic() - began
+        unmarked = next((answer for answer in marked if isinstance(answer, Ran) and failed(answer)), None)
         for step, answered in zip(steps, answers, strict=True):
+            if unmarked is not None:
+                detail = f"nothing was changed: can't note the restart that it needs: {redacted(unmarked.reason)}"
+                outcomes.append(Outcome(step.address, Status.FAILED, detail, seconds))
+                continue
             try:
                 self._states[step.address] = step.outcome(answered)
                 outcomes.append(Outcome(step.address, Status.CHANGED, "", seconds))
@@ -267,6 +280,7 @@ class _Walk:
 
     def _step(self, address: Address) -> _Step:
         resource, have = self._resolved(address)
+        have = resource.foreseen(have, self)
         want = resource.want(have, self)
         if any(isinstance(value, Unknown) for value in want.values.values()):
             raise ChangeError("a value that it takes from another resource is still not known")
@@ -297,8 +311,8 @@ class _Step:
         :raises ChangeError: a command failed, or what was seen is not what was wanted.
         """
         for request, answer in zip(self.changes, answers[: len(self.changes)], strict=True):
-            if failed(answer):
-                assert isinstance(answer, Ran)
+            accepted = request.accept if isinstance(request, Run) else ()
+            if isinstance(answer, Ran) and failed(answer) and answer.status not in accepted:
                 raise ChangeError(_failure(request, answer))
         state = self.resource.read(answers[len(self.changes) :])
         left = differences(state, self.want)

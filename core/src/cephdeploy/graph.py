@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
 
 from .errors import GraphError
 from .kinds.services import Service
@@ -120,23 +121,41 @@ def _named(address: Address, nodes: Mapping[Address, Node]) -> str:
 
 def _merged(declarations: Sequence[Declaration]) -> dict[Address, Node]:
     nodes: dict[Address, Node] = {}
+    declared: dict[Address, list[Declaration]] = {}
     for declaration in declarations:
         address = declaration.resource.address
         known = nodes.get(address)
+        earlier = declared.setdefault(address, [])
         if known is None:
             nodes[address] = Node(declaration.resource, (declaration.plugin,), declaration.phase)
+            earlier.append(declaration)
             continue
         try:
-            if type(known.resource) is not type(declaration.resource):
-                raise Clash("they are of different classes")
-            resource = known.resource.merged(declaration.resource)
+            resource = _both(known.resource, declaration.resource)
         except Clash as clash:
             raise GraphError(
-                f"{address}: {known.plugins[0]} and {declaration.plugin} can't both have it: {clash}"
+                f"{address}: {_opponent(earlier, declaration)} and {declaration.plugin} can't both have it: {clash}"
             ) from None
+        earlier.append(declaration)
         plugins = tuple(sorted({*known.plugins, declaration.plugin}))
         nodes[address] = Node(resource, plugins, min(known.phase, declaration.phase))
     return nodes
+
+
+def _both(one: Resource, other: Resource) -> Resource:
+    if type(one) is not type(other):
+        raise Clash("they are of different classes")
+    return one.merged(other)
+
+
+def _opponent(earlier: Sequence[Declaration], declaration: Declaration) -> str:
+    """The plugin whose own declaration a later one clashes with, of those that were merged already."""
+    for other in earlier:
+        try:
+            _both(other.resource, declaration.resource)
+        except Clash:
+            return other.plugin
+    return earlier[0].plugin
 
 
 def _add_references(
@@ -219,13 +238,14 @@ def _add_batches(
             for watched in node.resource.restart_on:
                 watchers[watched] = (*watchers.get(watched, ()), node.resource)
     for role, services in by_role.items():
-        on_host = {service.host: service for service in services}
+        on_host: dict[str, list[Service]] = {}
+        for service in services:
+            on_host.setdefault(service.host, []).append(service)
         waves = batches(sorted(on_host), serial(role))
-        for number, (wave, following) in enumerate(zip(waves, waves[1:], strict=False)):
+        for number, (wave, following) in enumerate(pairwise(waves)):
             barrier = Address("", BARRIER, f"{role} batch {number + 1}")
-            before[barrier] = {on_host[host].address: "rolling" for host in wave}
-            for host in following:
-                service = on_host[host]
+            before[barrier] = {service.address: "rolling" for host in wave for service in on_host[host]}
+            for service in (service for host in following for service in on_host[host]):
                 for address in (service.address, *service.restart_on):
                     before[address][barrier] = "rolling"
     return watchers

@@ -69,16 +69,29 @@ class Journal:
 
     def write(self, event: str, **what: object) -> None:
         """Append one event; it is on disk when this returns."""
-        entry: Mapping[str, object] = {"at": time.time(), "event": event, **what}
-        line = redacted(json.dumps(entry)) + "\n"
+        entry = {"at": time.time(), "event": event, **{name: _cleaned(value) for name, value in what.items()}}
+        line = json.dumps(entry) + "\n"
         try:
             os.write(self._file, line.encode())
             os.fsync(self._file)
         except OSError as error:
-            raise CephdeployError(f"can't write the journal {self.path}: {error.strerror}; no change was begun") from error
+            raise CephdeployError(
+                f"can't write the journal {self.path}: {error.strerror}; no change was begun"
+            ) from error
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         os.close(self._file)
+
+
+def _cleaned(value: object) -> object:
+    """``value`` with every text in it redacted, before it is encoded: a pattern must not eat the quotes."""
+    if isinstance(value, str):
+        return redacted(value)
+    if isinstance(value, Mapping):
+        return {redacted(str(key)): _cleaned(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_cleaned(item) for item in value]
+    return value

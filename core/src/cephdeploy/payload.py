@@ -1,178 +1,67 @@
 """What runs on a host: reads a batch of requests, carries it out, answers in frames.
 
 Sent as text after ``wire.py`` and run by the host's own python3 (3.6 and up) as root. It imports what
-costs next to nothing (os, sys, built-in modules), and json only where an answer is cut to a part.
-It decides nothing: what to do is in the requests, and what it means is for the controller.
+costs next to nothing (built-in modules; ``signal`` and ``subprocess`` would cost 7 and 20 ms), and json only
+where an answer is cut to a part. It decides nothing: what to do is in the requests, and what it means is
+for the controller.
+
+When the line goes, the command under way is left to its end or its deadline, and nothing after it is begun.
 """
 
-# ruff: noqa: F821  (encode, FrameReader: wire.py stands before this text)
+# FrameReader, WireError and encode are not defined here: wire.py stands before this text
+import _signal
 import os
 import sys
+import time
 
+OLDEST = (3, 6)
 KILLED, CHANGED, SKIPPED, MISSING = 124, 75, 125, 127
 #: Groups of one batch that run side by side.
 AT_ONCE = 8
+#: Seconds between asking a command to end and ending it.
+GRACE = 2.0
+#: A larger file is not brought over: a configuration file is not that large.
+LARGEST = 1 << 24
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-def sha256(data):
-    try:
-        from _sha2 import sha256 as digest  # Python 3.12 and up; hashlib costs 15 ms more
-    except ImportError:
-        try:
-            from _sha256 import sha256 as digest
-        except ImportError:
-            from hashlib import sha256 as digest
-    return digest(data).hexdigest()
+class PayloadError(Exception):
+    """What is wrong, as a sentence for a person."""
 
 
-def account(name):
-    """The entry of a user by name or number."""
+def text(value):
+    """A path or an argument; any byte survives, whatever the locale."""
+    return os.fsdecode(value)
+
+
+def texts(value):
+    return [text(word) for word in value.split(b"\0") if word]
+
+
+def facts(pairs):
+    return "".join(["%s=%s\n" % pair for pair in sorted(pairs.items())]).encode(errors="replace")
+
+
+def owner_id(name):
     import pwd
 
-    return pwd.getpwuid(int(name)) if name.isdigit() else pwd.getpwnam(name)
+    if name.isdigit():
+        return int(name)
+    try:
+        return pwd.getpwnam(name).pw_uid
+    except KeyError:
+        raise PayloadError("there is no user '%s' here; install the package that makes it" % name) from None
 
 
 def group_id(name):
     import grp
 
-    return int(name) if name.isdigit() else grp.getgrnam(name).gr_gid
-
-
-def become(user):
-    """In a child: give up root for ``user`` and its groups."""
-    entry = account(user)
-    os.initgroups(entry.pw_name, entry.pw_gid)
-    os.setgid(entry.pw_gid)
-    os.setuid(entry.pw_uid)
-    return {"HOME": entry.pw_dir, "USER": entry.pw_name, "LOGNAME": entry.pw_name}
-
-
-def found_program(name, path):
-    """Where a program stands, or None."""
-    if "/" in name:
-        return name if os.access(name, os.X_OK) else None
-    for folder in path.split(":"):
-        candidate = os.path.join(folder, name)
-        if os.access(candidate, os.X_OK) and not os.path.isdir(candidate):
-            return candidate
-    return None
-
-
-def run(argv, stdin=b"", timeout=60.0, user="", limit=1 << 20):
-    """Run a command without a shell: (status, output, errors), each cut to its last ``limit`` bytes."""
-    import select
-    import signal
-    import time
-
-    environment = {
-        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-        "LC_ALL": "C.UTF-8",
-        "HOME": "/root",
-        "DEBIAN_FRONTEND": "noninteractive",
-        "SYSTEMD_PAGER": "",
-        "SYSTEMD_COLORS": "0",
-    }
-    # looked up here and not by execvpe: that imports modules that ``user`` may not be able to read
-    program = found_program(argv[0], environment["PATH"])
-    if not program:
-        return MISSING, b"", ("no program '%s' here" % argv[0]).encode()
-    in_r, in_w = os.pipe()
-    out_r, out_w = os.pipe()
-    err_r, err_w = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            os.setsid()  # its own group, so that the deadline ends all that it started
-            for new, old in ((0, in_r), (1, out_w), (2, err_w)):
-                os.dup2(old, new)
-            os.closerange(3, 256)
-            os.umask(0o077)
-            if user:
-                environment.update(become(user))
-            os.chdir("/")
-            os.execve(program, argv, environment)
-        except BaseException as error:
-            os.write(2, str(error).encode())
-            os._exit(126)
-    for end in (in_r, out_w, err_w):
-        os.close(end)
-    os.set_blocking(in_w, False)
-    poll = select.poll()
-    poll.register(out_r, select.POLLIN)
-    poll.register(err_r, select.POLLIN)
-    said = {out_r: bytearray(), err_r: bytearray()}
-    if stdin:
-        poll.register(in_w, select.POLLOUT)
-    else:
-        os.close(in_w)
-    deadline = time.monotonic() + timeout
-    open_ends = 2
-    killed = False
-    while open_ends:
-        left = deadline - time.monotonic()
-        if left <= 0 and not killed:
-            killed = True
-            os.killpg(child, signal.SIGKILL)
-            deadline = time.monotonic() + 5
-            continue
-        if left <= 0:
-            break
-        for end, _event in poll.poll(min(left, 5) * 1000):
-            if end == in_w:
-                try:
-                    stdin = stdin[os.write(in_w, stdin[:65536]) :]
-                except OSError:
-                    stdin = b""
-                if not stdin:
-                    poll.unregister(in_w)
-                    os.close(in_w)
-                continue
-            data = os.read(end, 65536)
-            if data:
-                said[end] += data
-                if len(said[end]) > 2 * limit:
-                    del said[end][:-limit]
-            else:
-                poll.unregister(end)
-                open_ends -= 1
-    os.close(out_r)
-    os.close(err_r)
-    # a program may close its output and go on: its end counts, within the same deadline
-    while True:
-        done, code = os.waitpid(child, os.WNOHANG)
-        if done:
-            break
-        if time.monotonic() > deadline and not killed:
-            killed = True
-            os.killpg(child, signal.SIGKILL)
-        time.sleep(0.005)
-    status = os.WEXITSTATUS(code) if os.WIFEXITED(code) else 128 + os.WTERMSIG(code)
-    return KILLED if killed else status, bytes(said[out_r][-limit:]), bytes(said[err_r][-limit:])
-
-
-def picked(text, path, key, values):
-    """The elements of a JSON list that were asked for, as JSON."""
-    import json
-
-    found = json.loads(text)
-    for step in path:
-        found = found[step]
-    return json.dumps([item for item in found if item.get(key) in values]).encode()
-
-
-def do_run(fields):
-    timeout, user, keep, stdin, path, key, values, argv = fields[:8]
-    status, out, err = run(
-        [word.decode() for word in argv.split(b"\0")], stdin, float(timeout), user.decode()
-    )
-    if key and status == 0:
-        steps = [step.decode() for step in path.split(b"\0") if step]
-        out = picked(out, steps, key.decode(), [value.decode() for value in values.split(b"\0")])
-    if keep == b"digest":
-        out = sha256(out.strip()).encode() if status == 0 else b""
-    elif keep == b"nothing":
-        out = b""
-    return status, [out, err[-8192:]]
+    if name.isdigit():
+        return int(name)
+    try:
+        return grp.getgrnam(name).gr_gid
+    except KeyError:
+        raise PayloadError("there is no group '%s' here; install the package that makes it" % name) from None
 
 
 def owner_names(stat):
@@ -190,32 +79,295 @@ def owner_names(stat):
     return owner, group
 
 
+def account(name):
+    """The entry of a user by name or number."""
+    import pwd
+
+    try:
+        return pwd.getpwuid(int(name)) if name.isdigit() else pwd.getpwnam(name)
+    except KeyError:
+        raise PayloadError("there is no user '%s' here; install the package that makes it" % name) from None
+
+
+def found_program(name):
+    """Where a program stands, or None."""
+    folders = [""] if "/" in name else PATH.split(":")
+    for folder in folders:
+        candidate = os.path.join(folder, name)
+        if os.access(candidate, os.X_OK) and not os.path.isdir(candidate):
+            return candidate
+    return None
+
+
+def become_program(program, argv, ends, environment, entry, timeout):
+    """In a child: take on the streams, the user and the program; never returns."""
+    try:
+        os.setsid()  # its own group, so that the deadline ends all that it started
+        for new, old in enumerate(ends):
+            os.dup2(old, new)
+        for number in (_signal.SIGPIPE, _signal.SIGXFSZ):
+            _signal.signal(number, _signal.SIG_DFL)  # python ignores them, and that would be inherited
+        # an alarm outlives exec: the command ends by itself should we be killed before its deadline
+        _signal.alarm(int(timeout + 2 * GRACE) + 1)
+        os.umask(0o077)
+        if entry:
+            os.initgroups(entry.pw_name, entry.pw_gid)
+            os.setgid(entry.pw_gid)
+            os.setuid(entry.pw_uid)
+        os.chdir("/")
+        os.execve(program, argv, environment)
+    except BaseException as error:
+        os.write(2, explained(error).encode(errors="replace"))
+    finally:
+        os._exit(126)
+
+
+def signal_group(child, number):
+    try:
+        os.killpg(child, number)
+    except OSError:
+        pass  # it ended just now, or has not yet made its group
+
+
+def run(argv, stdin=b"", timeout=60.0, user="", limit=1 << 20):
+    """Run a command without a shell: (status, output, errors), each cut to its last ``limit`` bytes.
+
+    It ends when the program has ended and its output is closed. A program that leaves a daemon behind
+    which holds its output open ends all the same, a moment later.
+    """
+    import select
+
+    environment = {
+        "PATH": PATH,
+        "LC_ALL": "C.UTF-8",
+        "HOME": "/root",
+        "USER": "root",
+        "LOGNAME": "root",
+        "DEBIAN_FRONTEND": "noninteractive",
+        "SYSTEMD_PAGER": "",
+        "SYSTEMD_COLORS": "0",
+    }
+    # looked up here and not by execvpe: that imports modules that ``user`` may not be able to read
+    program = found_program(argv[0])
+    if not program:
+        return MISSING, b"", ("no program '%s' here" % argv[0]).encode(errors="replace")
+    entry = account(user) if user else None
+    if entry:
+        environment.update(HOME=entry.pw_dir, USER=entry.pw_name, LOGNAME=entry.pw_name)
+    in_r, in_w = os.pipe()
+    out_r, out_w = os.pipe()
+    err_r, err_w = os.pipe()
+    ours = {in_w, out_r, err_r}
+    try:
+        child = os.fork()
+        if child == 0:
+            become_program(program, argv, (in_r, out_w, err_w), environment, entry, timeout)
+    except BaseException:
+        for end in ours:
+            os.close(end)
+        raise
+    finally:
+        for end in (in_r, out_w, err_w):
+            os.close(end)
+    said = {out_r: bytearray(), err_r: bytearray()}
+    poll = select.poll()
+
+    def shut(end):
+        poll.unregister(end)
+        os.close(end)
+        ours.remove(end)
+
+    code = None
+    try:
+        poll.register(out_r, select.POLLIN)
+        poll.register(err_r, select.POLLIN)
+        os.set_blocking(in_w, False)
+        poll.register(in_w, select.POLLOUT)
+        unsent = memoryview(stdin)
+        if not stdin:
+            shut(in_w)
+        deadline = time.monotonic() + timeout
+        signals = [_signal.SIGKILL, _signal.SIGTERM]
+        nap = 0.0005
+        while True:
+            if code is None:
+                done, result = os.waitpid(child, os.WNOHANG)
+                if done:
+                    code = result
+                    deadline_of_rest = time.monotonic() + 0.5
+            now = time.monotonic()
+            reading = len(ours) - (in_w in ours)
+            if code is not None and (not reading or now > deadline_of_rest):
+                break
+            if code is None and now > deadline:
+                if not signals:
+                    break  # not even SIGKILL ends what waits for a dead disk
+                signal_group(child, signals.pop())
+                deadline = now + GRACE
+                continue
+            if reading:
+                wait = min(0.25, max(deadline - now, 0.001))
+            else:
+                wait = nap = min(nap * 2, 0.05)
+            for end, _event in poll.poll(wait * 1000):
+                if end == in_w:
+                    try:
+                        unsent = unsent[os.write(in_w, unsent[:65536]) :]
+                    except BlockingIOError:
+                        continue
+                    except OSError:
+                        unsent = unsent[:0]  # it does not read
+                    if not unsent:
+                        shut(in_w)
+                    continue
+                data = os.read(end, 65536)
+                if data:
+                    said[end] += data
+                    if len(said[end]) > 2 * limit:
+                        del said[end][:-limit]
+                else:
+                    shut(end)
+        killed = len(signals) < 2
+        if killed:
+            signal_group(child, _signal.SIGKILL)  # what it started and did not heed SIGTERM
+    finally:
+        for end in ours:
+            os.close(end)
+    if killed:
+        status = KILLED
+    else:
+        status = os.WEXITSTATUS(code) if os.WIFEXITED(code) else 128 + os.WTERMSIG(code)
+    return status, bytes(said[out_r][-limit:]), bytes(said[err_r][-limit:])
+
+
+def picked(document, path, key, values):
+    """The elements of a JSON list that were asked for, as JSON."""
+    import json
+
+    found = json.loads(document.decode())
+    for step in path:
+        found = found[step]
+    return json.dumps([item for item in found if item.get(key) in values]).encode()
+
+
+def do_run(fields):
+    timeout, user, keep, stdin, path, key, values, argv = fields
+    words = [text(word) for word in argv.split(b"\0")]
+    # what is parsed here is not cut: a cluster's whole list of users is some megabytes
+    limit = LARGEST * 4 if key else 1 << 20
+    status, out, err = run(words, stdin, float(timeout), text(user), limit)
+    if status == KILLED:
+        err += ("\nit was still running after %g seconds, and was ended" % float(timeout)).encode()
+    if key and status == 0:
+        try:
+            out = picked(out, texts(path), key.decode(), [value.decode() for value in values.split(b"\0")])
+        except (ValueError, LookupError, TypeError, AttributeError):
+            # what was said stays here: it may hold somebody else's keys
+            raise PayloadError("'%s' did not answer with the JSON that is expected of it" % " ".join(words)) from None
+    elif key:
+        out = b""
+    if keep == b"digest":
+        out = sha256(out.strip()).encode() if status == 0 else b""
+    elif keep == b"nothing":
+        out = b""
+    return status, [out, err[-8192:]]
+
+
+def hasher():
+    try:
+        from _sha2 import sha256 as new  # Python 3.12 and up; hashlib costs 15 ms more
+    except ImportError:
+        try:
+            from _sha256 import sha256 as new
+        except ImportError:
+            from hashlib import sha256 as new
+    return new()
+
+
+def sha256(data):
+    made = hasher()
+    made.update(data)
+    return made.hexdigest()
+
+
+def is_regular(stat):
+    return stat.st_mode & 0o170000 == 0o100000
+
+
+def is_directory(stat):
+    return stat.st_mode & 0o170000 == 0o040000
+
+
+def opened(path):
+    """A regular file for reading; never waits for the other end of a fifo."""
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    if is_regular(os.fstat(handle)):
+        return open(handle, "rb")
+    os.close(handle)
+    raise PayloadError("%s is not a file" % path)
+
+
 def read_file(path):
-    with open(path, "rb") as file:
-        return file.read()
+    with opened(path) as file:
+        data = file.read(LARGEST + 1)
+    if len(data) > LARGEST:
+        raise PayloadError("%s is larger than %d MiB; that is no configuration file" % (path, LARGEST >> 20))
+    return data
+
+
+def digest_of(path):
+    made = hasher()
+    with opened(path) as file:
+        while True:
+            data = file.read(1 << 20)
+            if not data:
+                return made.hexdigest()
+            made.update(data)
+
+
+def chain_of(path):
+    """A path and where its links lead, one after another, as far as they go."""
+    steps = [path]
+    while os.path.islink(path) and len(steps) < 40:
+        path = os.path.join(os.path.dirname(path), os.readlink(path))
+        steps.append(os.path.normpath(path))
+    return steps
+
+
+def followed(path):
+    """What a path's own links lead to; the links stay.
+
+    :raises PayloadError: a link that leads nowhere, or one that is not root's: its owner would choose what root
+        writes.
+    """
+    steps = chain_of(path)
+    shown = " -> ".join(steps)
+    for step in steps[:-1]:
+        uid = os.lstat(step).st_uid
+        if uid != 0:
+            raise PayloadError("%s is a link of user %d and not of root (%s); remove it" % (step, uid, shown))
+    real = os.path.realpath(path)
+    if len(steps) > 1 and not os.path.exists(real):
+        raise PayloadError("%s is a link that leads nowhere (%s); make what it leads to, or remove it" % (path, shown))
+    return real
 
 
 def do_look(fields):
-    import stat as modes
-
-    path, content = fields[0].decode(), fields[1] == b"1"
-    real = os.path.realpath(path)
+    path, content = text(fields[0]), fields[1] == b"1"
+    link = os.fsencode(os.path.realpath(path)) if os.path.islink(path) else b""
     try:
         stat = os.stat(path)
     except FileNotFoundError:
-        return 0, [b"absent", b"0", b"", b"", b"", b"", real.encode() if os.path.islink(path) else b""]
-    sort = b"file" if modes.S_ISREG(stat.st_mode) else b"directory" if modes.S_ISDIR(stat.st_mode) else b"other"
+        return 0, [b"absent", b"0", b"", b"", b"", b"", link]
     owner, group = owner_names(stat)
-    data = read_file(path) if sort == b"file" else b""
-    return 0, [
-        sort,
-        b"%d" % modes.S_IMODE(stat.st_mode),
-        owner.encode(),
-        group.encode(),
-        sha256(data).encode() if sort == b"file" else b"",
-        data if content else b"",
-        real.encode() if os.path.islink(path) else b"",
-    ]
+    digest = data = b""
+    sort = b"directory" if is_directory(stat) else b"other"
+    if is_regular(stat):
+        sort = b"file"
+        if content:
+            data = read_file(path)
+        digest = (sha256(data) if content else digest_of(path)).encode()
+    return 0, [sort, b"%d" % (stat.st_mode & 0o7777), owner.encode(), group.encode(), digest, data, link]
 
 
 def sync_directory(path):
@@ -224,49 +376,6 @@ def sync_directory(path):
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def do_write(fields):
-    path, mode, owner, group, expect, content = fields
-    path = os.path.realpath(path.decode())  # a link stays a link: what it leads to is written
-    uid = account(owner.decode()).pw_uid
-    gid = group_id(group.decode())
-    present = sha256(read_file(path)) if os.path.exists(path) else ""
-    if expect != b"*" and present != expect.decode():
-        return CHANGED, [b"", b"the file is not what the plan saw"]
-    folder = os.path.dirname(path)
-    make_folders(folder)
-    beside = os.path.join(folder, ".%s.cephdeploy" % os.path.basename(path))
-    if os.path.lexists(beside):
-        os.unlink(beside)  # left by a run that was killed
-    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    try:
-        try:
-            os.fchown(handle, uid, gid)
-            os.fchmod(handle, int(mode))
-            left = content
-            while left:
-                left = left[os.write(handle, left) :]
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-        if os.path.exists(path):
-            copy_attributes(path, beside)
-        os.rename(beside, path)
-    except BaseException:
-        os.unlink(beside)
-        raise
-    sync_directory(folder)
-    return 0, [b"", b""]
-
-
-def copy_attributes(source, target):
-    """What ``security.selinux`` and the like say of the old file holds for the new one."""
-    try:
-        for name in os.listxattr(source):
-            os.setxattr(target, name, os.getxattr(source, name))
-    except OSError:
-        pass  # a file system without them
 
 
 def make_folders(path):
@@ -279,110 +388,315 @@ def make_folders(path):
             os.umask(old)
 
 
-def do_directory(fields):
-    path, mode, owner, group = fields
-    path = path.decode()
-    make_folders(path)
-    os.chown(path, account(owner.decode()).pw_uid, group_id(group.decode()))
-    os.chmod(path, int(mode))
+def sweep(folder, base):
+    """Remove what a run that was killed left beside a file; what a live one holds locked stays."""
+    for name in os.listdir(folder):
+        if not (name.startswith(".%s." % base) and name.endswith(".cephdeploy")):
+            continue
+        left = os.path.join(folder, name)
+        try:
+            handle = os.open(left, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+            try:
+                os.lockf(handle, os.F_TLOCK, 0)
+                os.unlink(left)
+            finally:
+                os.close(handle)
+        except OSError:
+            pass  # its writer lives
+
+
+ACL = "system.posix_acl_access"
+
+
+def fitted(acl, mode):
+    """An ACL with what ``mode`` says for the owner, the mask and the others: setting it opens nothing more.
+
+    Its form is that of acl(5)'s extended attribute: four bytes of version, then eight an entry (tag, rights, id).
+    """
+    made = bytearray(acl)
+    for at in range(4, len(made), 8):
+        shift = {0x01: 6, 0x10: 3, 0x20: 0}.get(made[at])
+        if shift is not None:
+            made[at + 2] = mode >> shift & 7
+    return bytes(made)
+
+
+def copy_attributes(source, handle, mode):
+    """What ACLs, ``security.selinux`` and the like say of the old file holds for the new one."""
+    try:
+        names = os.listxattr(source)
+        if ACL in os.listxattr(handle) and ACL not in names:
+            # a default ACL of the directory must not let in more than the old file did
+            os.removexattr(handle, ACL)
+    except OSError:
+        return  # a file system without them
+    for name in names:
+        try:
+            value = os.getxattr(source, name)
+            os.setxattr(handle, name, fitted(value, mode) if name == ACL else value)
+        except OSError:
+            pass  # the kernel's own (security.evm)
+
+
+def write_all(handle, data):
+    view = memoryview(data)
+    while view:
+        view = view[os.write(handle, view) :]
+
+
+def do_write(fields):
+    """Beside its place with its final owner and mode, synced, compared with what was expected, renamed."""
+    path, mode, owner, group, expect, content = fields
+    path = followed(text(path))
+    uid, gid = owner_id(text(owner)), group_id(text(group))
+    folder, base = os.path.split(path)
+    make_folders(folder)
+    present = os.path.lexists(path)
+    if present and not is_regular(os.lstat(path)):
+        raise PayloadError("%s is not a file; move it away" % path)
+    sweep(folder, base)
+    beside = os.path.join(folder, ".%s.%d.cephdeploy" % (base, os.getpid()))
+    try:
+        handle = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        try:
+            os.lockf(handle, os.F_TLOCK, 0)
+            os.fchown(handle, uid, gid)
+            if present:
+                copy_attributes(path, handle, int(mode))
+            os.fchmod(handle, int(mode))
+            write_all(handle, content)
+            os.fsync(handle)
+            digest = digest_of(path) if os.path.lexists(path) else ""
+            if expect != b"*" and digest != expect.decode():
+                os.unlink(beside)
+                return CHANGED, [b"", b"the file is not what the plan saw"]
+            os.rename(beside, path)
+        except BaseException:
+            try:
+                os.unlink(beside)
+            except OSError:
+                pass  # renamed already
+            raise
+        finally:
+            os.close(handle)
+        sync_directory(folder)
+    except OSError as error:
+        raise PayloadError(unwritten(path, folder, error)) from error
     return 0, [b"", b""]
 
 
-SHOWN = "LoadState,ActiveState,SubState,UnitFileState,MainPID,NRestarts,Result"
+def unwritten(path, folder, error):
+    """Why a file could not be written, and what would help."""
+    import errno
+
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        space = os.statvfs(folder)
+        free = space.f_bavail * space.f_frsize
+        why = "no space left in %s (%d bytes and %d inodes free); make room" % (folder, free, space.f_favail)
+    elif error.errno == errno.EROFS:
+        why = "its file system is mounted read-only; look at `findmnt -T %s`, and mount it to be written" % folder
+    elif error.errno == errno.EBUSY:
+        why = "it is a mount of its own (a container's bind mount), which can't be replaced whole; change its source"
+    elif error.errno in (errno.EPERM, errno.EACCES):
+        why = "%s; an attribute forbids it: `lsattr -d %s %s` shows an i or an a, `chattr -ia` takes it away" % (
+            error.strerror,
+            path,
+            folder,
+        )
+    else:
+        why = error.strerror or str(error)
+    return "%s is as it was: %s" % (path, why)
 
 
-def shown(unit):
-    """What systemd says of a unit, as a dictionary."""
-    status, out, err = run(["systemctl", "show", "-p", SHOWN, "--", unit], timeout=30.0)
-    if status:
-        raise OSError(err.decode(errors="replace").strip() or "systemctl show: exit status %d" % status)
-    return dict(line.split("=", 1) for line in out.decode().splitlines() if "=" in line)
-
-
-def arguments(pid):
+def do_directory(fields):
+    path, mode, owner, group = text(fields[0]), int(fields[1]), text(fields[2]), text(fields[3])
+    path = followed(path)
+    uid, gid = owner_id(owner), group_id(group)
+    make_folders(os.path.dirname(path))
     try:
-        return read_file("/proc/%s/cmdline" % pid).split(b"\0")
-    except OSError:
-        return []
+        os.mkdir(path, 0o700 & mode)
+    except FileExistsError:
+        pass
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except NotADirectoryError:
+        raise PayloadError("%s is not a directory; move it away" % path) from None
+    try:
+        os.fchown(handle, uid, gid)
+        os.fchmod(handle, mode)
+    finally:
+        os.close(handle)
+    return 0, [b"", b""]
+
+
+SHOWN = "LoadState,ActiveState,SubState,UnitFileState,MainPID,NRestarts,Result,Type"
+
+
+def shown(unit, names=SHOWN):
+    """What systemd says of a unit, as a dictionary."""
+    status, out, err = run(["systemctl", "show", "-p", names, "--", unit], timeout=30.0)
+    if status:
+        said = err.decode(errors="replace").strip()
+        raise PayloadError(said or "`systemctl show %s` ended with status %d" % (unit, status))
+    return dict(line.split("=", 1) for line in out.decode(errors="replace").splitlines() if "=" in line)
 
 
 def do_unit(fields):
-    facts = shown(fields[0].decode())
-    return 0, ["".join("%s=%s\n" % pair for pair in sorted(facts.items())).encode(), b""]
+    return 0, [facts(shown(text(fields[0]))), b""]
+
+
+def ill(now, first):
+    """What is wrong with a unit that was restarted a moment ago; empty when nothing is."""
+    state, sub = now.get("ActiveState"), now.get("SubState")
+    starts = int(now.get("NRestarts") or 0)  # systemd before 235 does not count
+    if starts or now.get("MainPID") != first.get("MainPID"):
+        return "did not stay up: %s (%s), started %d times" % (state, sub, max(starts, 1) + 1)
+    if state in ("active", "reloading"):
+        return ""
+    if now.get("Type") == "oneshot" and state == "inactive" and now.get("Result") == "success":
+        return ""
+    return "did not stay up: %s (%s), %s" % (state, sub, now.get("Result"))
 
 
 def do_restart(fields):
     """Restart, then watch: one main process must live for ``settle`` seconds."""
-    import time
-
-    unit, settle, timeout, verb = fields[0].decode(), float(fields[1]), float(fields[2]), fields[3].decode()
+    unit, settle, timeout, verb = text(fields[0]), float(fields[1]), float(fields[2]), text(fields[3])
+    since = time.time()
     run(["systemctl", "reset-failed", "--", unit], timeout=30.0)
     status, out, err = run(["systemctl", verb, "--", unit], timeout=timeout)
+    if status == KILLED:
+        said = "%s: %s is not done after %g seconds and goes on; it is %s" % (
+            unit,
+            verb,
+            timeout,
+            shown(unit).get("ActiveState"),
+        )
+        return status, [b"", evidence(unit, since, said)]
     if status:
-        return status, [b"", evidence(unit, err or out)]
+        said = (err or out).decode(errors="replace").strip().replace("\n", " ")
+        return status, [b"", evidence(unit, since, said)]
     first = now = shown(unit)
     until = time.monotonic() + settle
-    while time.monotonic() < until:
+    while True:
+        found = ill(now, first)
+        if found:
+            return 1, [b"", evidence(unit, since, "%s %s" % (unit, found))]
+        left = until - time.monotonic()
+        if left <= 0:
+            return 0, [facts(now), b""]
+        time.sleep(min(left, 0.25))
         now = shown(unit)
-        healthy = now["ActiveState"] == "active" and now["SubState"] in ("running", "exited")
-        if not healthy or now["MainPID"] != first["MainPID"] or now["NRestarts"] != first["NRestarts"]:
-            said = "%s did not stay up: %s (%s), started %s times" % (
-                unit,
-                now["ActiveState"],
-                now["SubState"],
-                int(now["NRestarts"] or 0) + 1,
-            )
-            return 1, [b"", evidence(unit, said.encode())]
-        time.sleep(0.25)
-    return 0, ["".join("%s=%s\n" % pair for pair in sorted(now.items())).encode(), b""]
 
 
-def evidence(unit, said):
-    """The unit's last words from the journal, then what was found: the last line is the finding."""
-    _status, out, _err = run(["journalctl", "-u", unit, "-n", "30", "--no-pager", "-o", "cat"], timeout=20.0)
-    return out[-6000:] + b"\n" + said.strip()
+def evidence(unit, since, said):
+    """The unit's last words in the journal since then, and what was found: the last line is the finding."""
+    command = ["journalctl", "-u", unit, "--since", "@%d" % since, "-n", "30", "--no-pager", "-q", "-o", "cat"]
+    _status, out, _err = run(command, timeout=20.0)
+    return out[-6000:] + b"\n" + said.encode(errors="replace")
 
 
-def default_files(project, program):
-    """Where oslo.config looks without a ``--config-file``: the file, then the drop-ins over it."""
-    found = []
-    for base in ("/usr/share/%s/%s-dist.conf" % (project, program), "/etc/%s/%s.conf" % (project, program)):
-        found.append(base)
-    for name in (project, program):
-        found += directory_files("/etc/%s/%s.conf.d" % (project, name))
-    return found
-
-
-def directory_files(path):
+def arguments(pid):
     try:
-        return [os.path.join(path, name) for name in sorted(os.listdir(path)) if name.endswith(".conf")]
+        with open("/proc/%s/cmdline" % pid, "rb") as file:
+            return [text(word) for word in file.read().split(b"\0")][:-1]
     except OSError:
         return []
 
 
-def do_chain(fields):
-    unit, path, project = fields[0].decode(), fields[1].decode(), fields[2].decode()
-    default = [word.decode() for word in fields[3].split(b"\0") if word]
-    pid = shown(unit).get("MainPID", "0")
-    words = [word.decode(errors="replace") for word in arguments(pid)] if pid != "0" else []
-    files = []
+def planned_arguments(unit):
+    """The arguments of a unit's command, where its file says which configuration it reads."""
+    said = shown(unit, "ExecStart").get("ExecStart", "")
+    words = said.partition(" argv[]=")[2].partition(" ; ")[0].split()
+    return words if [word for word in words if word.startswith("--config-")] else []
+
+
+def program_of(words):
+    """The name that oslo.config knows a program by: the script's, where an interpreter runs it."""
+    for word in words:
+        name = os.path.basename(word)
+        if word.startswith("-") or name.startswith("python"):
+            continue
+        return name[: -len(".py")] if name.endswith(".py") else name
+    return ""
+
+
+def first_of(folders, name):
+    for folder in folders:
+        path = os.path.join(folder, name)
+        if os.path.exists(path):
+            return [path]
+    return []
+
+
+def directory_files(path):
+    """The files of a ``--config-dir`` in reading order; glob leaves out hidden ones."""
+    try:
+        names = sorted(os.listdir(path))
+    except OSError:
+        return []
+    return [os.path.join(path, name) for name in names if name.endswith(".conf") and not name.startswith(".")]
+
+
+def reading_order(words, project, programs, home, cwd):
+    """The files that oslo.config reads for a command line (``_parse_config_files`` in oslo_config/cfg.py).
+
+    Without a ``--config-file`` its default files come first, and without a ``--config-dir`` the default
+    directories next; then what the arguments name, in their order.
+    """
+
+    def placed(value):
+        if value == "~" or value.startswith("~/"):
+            value = home + value[1:]
+        return os.path.normpath(os.path.join(cwd, value))
+
+    named = []
     for at, word in enumerate(words):
         name, equals, value = word.partition("=")
-        if not equals and at + 1 < len(words):
-            value = words[at + 1]
-        if name == "--config-file":
-            files.append(value)
-        elif name == "--config-dir":
-            files += directory_files(value)
-    if words and not files:
-        program = os.path.basename(path)[: -len(".conf")] if path.endswith(".conf") else project
-        files = default_files(project, program)
-    elif not words:
+        if name in ("--config-file", "--config-dir") and (equals or at + 1 < len(words)):
+            named.append((name, placed(value if equals else words[at + 1])))
+    folders = [os.path.join(home, "." + project), home, "/etc/" + project, "/etc"]
+    names = [project]
+    for program in programs:
+        if program and program not in names:
+            names.append(program)
+    files = []
+    if "--config-file" not in dict(named):
+        # RDO's packages add the distribution's own file under the others
+        files += ["/usr/share/%s/%s-dist.conf" % (project, name) for name in names]
+        for name in names:
+            files += first_of(folders, name + ".conf")
+    if "--config-dir" not in dict(named):
+        for name in names:
+            for folder in first_of(folders, name + ".conf.d"):
+                files += directory_files(folder)
+    for name, value in named:
+        files += [value] if name == "--config-file" else directory_files(value)
+    return files
+
+
+def do_chain(fields):
+    unit, path, project, default = text(fields[0]), text(fields[1]), text(fields[2]), texts(fields[3])
+    pid = shown(unit).get("MainPID", "0")
+    words = arguments(pid) if pid != "0" else []
+    cwd, home = "/", "/root"
+    if words:
+        try:
+            cwd = os.readlink("/proc/%s/cwd" % pid)
+            home = account(str(os.stat("/proc/%s" % pid).st_uid)).pw_dir
+        except (OSError, PayloadError):
+            pass
+    elif not default:
+        words = planned_arguments(unit)
+    if words:
+        own = os.path.basename(path)
+        programs = [own[: -len(".conf")] if own.endswith(".conf") else "", program_of(words)]
+        files = reading_order(words, project, programs, home, cwd)
+    else:
         files = default or [path]
     answer = []
     for name in files:
         try:
-            answer += [name.encode(), read_file(name)]
+            answer += [os.fsencode(name), read_file(name)]
         except OSError:
             continue
     return 0, answer
@@ -400,12 +714,24 @@ DOERS = {
 
 
 def explained(error):
-    """An operating-system error as a sentence with its path."""
-    if isinstance(error, KeyError):
-        return "no such user or group here: %s" % error
+    """An error as a sentence, with the path that it is about."""
     if isinstance(error, OSError) and error.filename:
         return "%s: %s" % (error.filename, error.strerror)
-    return str(error) or type(error).__name__
+    if isinstance(error, (PayloadError, OSError)):
+        return str(error)
+    return "%s: %s" % (type(error).__name__, error)
+
+
+def line_is_gone():
+    """Whether the controller has closed its end, or died."""
+    import select
+
+    poll = select.poll()
+    poll.register(0, 0)  # a hang-up is told unasked
+    for _end, event in poll.poll(0):
+        if event & (select.POLLHUP | select.POLLERR):
+            return True
+    return False
 
 
 def carry_out(requests, say, failed=False):
@@ -414,34 +740,43 @@ def carry_out(requests, say, failed=False):
         if failed:
             say([key, b"%d" % SKIPPED, b"", b"left out: an earlier request failed"])
             continue
+        if line_is_gone():
+            os._exit(1)
         try:
             status, answer = DOERS[doer](fields)
         except Exception as error:
-            status, answer = 1, [b"", explained(error).encode()]
-        failed = status != 0 and str(status).encode() not in accept.split(b",")
-        say([key, b"%d" % status] + answer)
+            status, answer = 1, [b"", explained(error).encode(errors="replace")]
+        failed = status != 0 and b"%d" % status not in accept.split(b",")
+        say([key, b"%d" % status, *answer])
     return not failed
 
 
+def batch(frames):
+    """The groups of the next batch, or None at the end: each is (parallel, gate, requests)."""
+    groups = []
+    while True:
+        fields = frames.frame()
+        if fields is None:
+            return None
+        if fields[0] == b"go":
+            return groups
+        if fields[0] == b"group":
+            groups.append((fields[1] == b"1", fields[2] == b"1", []))
+        else:
+            groups[-1][2].append((fields[0], fields[1], fields[2], fields[3:]))
+
+
 def serve(nonce, source, sink):
-    """Batches until the controller closes its end."""
-    frames = FrameReader(nonce, lambda count: source.read1(count))
+    """Batches until the controller closes its end; each is answered and then marked as done."""
+    frames = FrameReader(nonce, source.read1)
 
     def say(fields):
         sink.write(encode(nonce, fields))
 
     while True:
-        groups = []
-        while True:
-            fields = frames.frame()
-            if fields is None:
-                return
-            if fields[0] == b"go":
-                break
-            if fields[0] == b"group":
-                groups.append((fields[1] == b"1", fields[2] == b"1", []))
-            else:
-                groups[-1][2].append((fields[0], fields[1], fields[2], fields[3:]))
+        groups = batch(frames)
+        if groups is None:
+            return
         children = []
         shut = False
         for parallel, gate, requests in groups:
@@ -454,6 +789,7 @@ def serve(nonce, source, sink):
             children.append(start_child(nonce, requests))
         for child in children:
             collect(child, sink)
+        say([b"done"])
         sink.flush()
 
 
@@ -466,9 +802,7 @@ def start_child(nonce, requests):
             os.close(end)
             said = []
             carry_out(requests, lambda fields: said.append(encode(nonce, fields)))
-            data = b"".join(said)
-            while data:
-                data = data[os.write(inner, data) :]
+            write_all(inner, b"".join(said))
         finally:
             os._exit(0)
     os.close(inner)
@@ -486,8 +820,13 @@ def collect(started, sink):
 def main(nonce):
     os.umask(0o077)
     out = os.fdopen(os.dup(1), "wb")
-    devnull = os.open(os.devnull, os.O_RDWR)
-    os.dup2(devnull, 1)  # nothing but frames may go up the line
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 1)  # nothing but frames may go up the line
+    os.close(null)
     out.write(encode(nonce, [b"hello", b"%d" % os.geteuid(), b"%d.%d" % sys.version_info[:2]]))
-    out.flush()
-    serve(nonce, sys.stdin.buffer, out)
+    try:
+        out.flush()
+        if os.geteuid() == 0 and sys.version_info >= OLDEST:
+            serve(nonce, sys.stdin.buffer, out)
+    except (OSError, WireError):
+        os._exit(1)  # the line is gone: there is nobody to tell

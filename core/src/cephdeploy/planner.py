@@ -85,7 +85,7 @@ class Plan:
         return sum(change.action == action for change in self.changes)
 
 
-def plan(graph: Graph, states: Mapping[Address, State | None | Unfit], *, limit: Collection[str] = ()) -> Plan:
+def plan(graph: Graph, states: Mapping[Address, State | Unfit | None], *, limit: Collection[str] = ()) -> Plan:
     """The plan that makes the graph true.
 
     :param states: of every resource of the graph; an :class:`Unfit` where it could not be read.
@@ -104,7 +104,7 @@ def plan(graph: Graph, states: Mapping[Address, State | None | Unfit], *, limit:
 class _Walk:
     """The resources in order, each compared; what comes before one is its upstream."""
 
-    def __init__(self, graph: Graph, states: Mapping[Address, State | None | Unfit], limit: frozenset[str]) -> None:
+    def __init__(self, graph: Graph, states: Mapping[Address, State | Unfit | None], limit: frozenset[str]) -> None:
         self.graph = graph
         self.states = states
         self.limit = limit
@@ -133,8 +133,13 @@ class _Walk:
             if isinstance(have, Unfit):
                 raise have
             resource = resolved(node.resource, self.lookup)
+            have = resource.foreseen(have, self)
             want = resource.want(have, self)
             found = differences(have, want)
+            if want.raw.get("causes") and not found:
+                # what it watches drifted and is put right: it may have been started with the drifted one, and
+                # its stamp is made pending before those change
+                found = (Difference("configuration", "pending", want.values["configuration"]),)
             self._digests[address] = digest(want)
             if not found:
                 self.unchanged += 1
@@ -163,8 +168,8 @@ class _Walk:
         """A difference on a host outside the limit: no harm unless something inside waits for it."""
         consumers = [
             other
-            for other, node in self.graph.nodes.items()
-            if other.host in self.limit and have is None and address in self.graph.before[other]
+            for earlier, other, _ in self.graph.edges()
+            if earlier == address and other.host in self.limit and have is None
         ]
         if consumers:
             raise Unfit(
@@ -198,7 +203,8 @@ def digest(want: State) -> str | Unknown:
     """A digest of what should be; secrets count by their fingerprints."""
     if any(isinstance(value, Unknown) for value in want.values.values()):
         return UNKNOWN
-    return hashlib.sha256(json.dumps({k: shown(v) for k, v in want.values.items()}, sort_keys=True).encode()).hexdigest()
+    values = {name: shown(value) for name, value in want.values.items()}
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def shown(value: Value) -> str | None:
@@ -218,7 +224,8 @@ def _action(resource: Resource, have: State | None) -> Action:
 
 #: Lines of a configuration file that hold a password; masked wherever file text is shown.
 _HIDDEN = re.compile(
-    r"^([ +-]?\s*#?\s*[\w. -]*(?:password|passwd|secret|token|transport_url|connection|credential|key)\w*\s*[=:]\s*).+$",
+    r"^([ +-]?\s*#?\s*(?!rbd_secret_uuid)[\w. -]*"
+    r"(?:password|passwd|secret|token|transport_url|connection|credential|key)\w*\s*[=:]\s*).+$",
     re.IGNORECASE,
 )
 

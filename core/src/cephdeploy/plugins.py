@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -43,6 +45,12 @@ class Installed:
     entry_point: EntryPoint
 
 
+@cache
+def _points(group: str, path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
+    """The entry points of a group: read once for each ``sys.path``, as a scan costs 10 ms and each host asks."""
+    return tuple(entry_points(group=group))
+
+
 def installed(group: str = GROUP) -> dict[str, Installed]:
     """What is installed in an entry-point group, by name.
 
@@ -51,7 +59,7 @@ def installed(group: str = GROUP) -> dict[str, Installed]:
     found: dict[str, Installed] = {}
     # importlib.metadata and not stevedore's cache: that is stale for two minutes after a reinstall and
     # forgets which distribution an entry point is from
-    for point in entry_points(group=group):
+    for point in _points(group, tuple(sys.path)):
         dist = point.dist
         one = Installed(point.name, dist.name if dist else "?", dist.version if dist else "?", point)
         other = found.get(one.name)
@@ -69,30 +77,27 @@ def driver(group: str, name: str) -> Any:
 
     :raises UsageError: there is none of that name.
     """
-    from stevedore import DriverManager
-    from stevedore.exception import NoMatches
-
+    known = installed(group)
+    if name not in known:
+        raise UsageError(f"no {group} '{name}' is installed{_near(name, known)}")
     try:
-        return _Uncached(group, name, invoke_on_load=False).driver
-    except NoMatches:
-        known = installed(group)
-        raise UsageError(f"no {group} '{name}' is installed{_near(name, known)}") from None
-    except ImportError as error:
+        return _uncached(group, name).driver
+    except Exception as error:
         raise PluginError(f"the {group} '{name}' does not import: {error}") from error
 
 
-def _Uncached(*args: Any, **kwargs: Any) -> Any:
+def _uncached(group: str, name: str) -> Any:
     """A DriverManager that reads the entry points anew, and raises what an import raises."""
     from stevedore import DriverManager
 
-    class Fresh(DriverManager):
+    class Fresh(DriverManager):  # type: ignore[type-arg]  # not generic in the oldest that will do
         def list_entry_points(self) -> list[EntryPoint]:
-            return list(entry_points(group=self.namespace))
+            return list(_points(group, tuple(sys.path)))
 
     def complain(manager: object, point: EntryPoint, error: BaseException) -> None:
         raise error
 
-    return Fresh(*args, on_load_failure_callback=complain, warn_on_missing_entrypoint=False, **kwargs)
+    return Fresh(group, name, invoke_on_load=False, on_load_failure_callback=complain)
 
 
 def _near(name: str, known: Iterable[str]) -> str:

@@ -107,6 +107,10 @@ class Resource(ABC):
         :raises Unfit: the answers say that nothing can be done here.
         """
 
+    def foreseen(self, have: State | None, upstream: Upstream) -> State | None:
+        """What will be there once all that comes before is changed: ``have``, unless that changes it too."""
+        return have
+
     @abstractmethod
     def want(self, have: State | None, upstream: Upstream) -> State:
         """What should be, given what is there: foreign parts of ``have`` stay.

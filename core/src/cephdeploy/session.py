@@ -9,10 +9,12 @@ from __future__ import annotations
 import ast
 import secrets
 import shlex
+import time
+import zlib
 from collections.abc import Sequence
 from functools import cache
 from importlib import resources
-from typing import Protocol
+from typing import Literal, Protocol
 
 from .errors import HostError
 from .requests import (
@@ -39,51 +41,78 @@ __all__ = ["Channel", "Session", "bootstrap"]
 class Channel(Protocol):
     """A started command's standard streams, as a transport gives them."""
 
-    def send(self, data: bytes) -> None:
-        """Write all of ``data``; raises OSError when the line is down."""
+    @property
+    def timeout(self) -> float:
+        """Seconds that a login may take to start what it was asked to."""
+        ...
 
-    def receive(self, count: int) -> bytes:
-        """Up to ``count`` bytes of standard output; empty at the end."""
+    def send(self, data: bytes) -> None:
+        """Write all of ``data``.
+
+        :raises OSError: the line is down.
+        """
+        ...
+
+    def receive(self, count: int, timeout: float) -> bytes:
+        """Up to ``count`` bytes of standard output as soon as there are any; empty at the end.
+
+        :raises TimeoutError: nothing came for ``timeout`` seconds.
+        :raises OSError: the line is down, also when the host gives no sign of life on a silent line.
+        """
+        ...
 
     def ending(self) -> tuple[int | None, bytes]:
-        """Exit status, if it was told, and the tail of standard error: asked once the output has ended."""
+        """Exit status, if it was told, and the tail of standard error; waits no more than a moment."""
+        ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Let go of the streams and of the connection; may be called again."""
+        ...
 
 
 def bootstrap(*, sudo: bool) -> str:
     """The command line that starts the payload: it reads its own text from standard input.
 
-    Nothing of the job is in it, so nothing of the job is in a process list.
+    Nothing of the job is in it, so nothing of the job is in a process list. Any login shell takes it (sh,
+    csh, fish): plain words, and one in single quotes without a quote, ``!``, ``$`` or backslash in it.
     """
-    start = "import sys;i=sys.stdin.buffer;exec(i.read(int(i.readline())))"
-    words = ["python3", "-I", "-S", "-c", start]
-    return shlex.join(["sudo", "-n", "--", *words] if sudo else words)
+    start = "import sys,zlib;i=sys.stdin.buffer;exec(zlib.decompress(i.read(int(i.readline()))))"
+    # what sudo says is understood below: in English, whatever the login's language
+    become = ["env", "LC_ALL=C", "sudo", "-n", "--"] if sudo else []
+    return shlex.join([*become, "python3", "-I", "-S", "-c", start])
 
 
 @cache
 def _source() -> bytes:
-    """The payload's text without its docstrings and comments: a third of the bytes on the line."""
+    """The payload's text without its docstrings, comments and annotations: half of the bytes on the line."""
     package = resources.files(__package__)
     text = "".join(package.joinpath(name).read_text() for name in ("wire.py", "payload.py"))
     tree = ast.parse(text)
     for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list) and body and isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef):
-            body[:] = [item for item in body if not _is_text(item)] or [ast.Pass()]
+        if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef):
+            node.body = [item for item in node.body if not _is_text(item)] or [ast.Pass()]
+        if isinstance(node, ast.FunctionDef):
+            node.returns = None
+        if isinstance(node, ast.arg):
+            node.annotation = None
     return ast.unparse(tree).encode()
 
 
 def _is_text(node: ast.stmt) -> bool:
-    return (
-        isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
-    )
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+#: Seconds that a host gets over the deadlines of what it was asked.
+_SLACK = 30.0
+#: Seconds for a request that has no deadline of its own: systemd and the file system answer within it.
+_USUAL = 120.0
 
 
 class Session:
     """A live host. One batch at a time; not for use by several threads at once.
 
     :param name: the host's name in the site file, for errors.
+    :param channel: a started :func:`bootstrap`; closed by :meth:`close`, and when this raises.
     :param sudo: whether the login is not root and must become it.
     :raises HostError: from :meth:`exchange` and the constructor, with what would fix it.
     """
@@ -93,36 +122,50 @@ class Session:
         self._channel = channel
         self._sudo = sudo
         self._nonce = secrets.token_hex(8).encode()
-        self._frames = FrameReader(self._nonce, channel.receive)
-        source = _source() + b"\nmain(" + repr(self._nonce).encode() + b")\n"
-        self._send(b"%d\n" % len(source) + source)
-        hello = self._frame()
-        if hello is None:
-            raise HostError(name, self._why_not())
-        if hello[1:2] != [b"0"]:
-            raise HostError(name, "the login is not root and sudo is off; set ssh.sudo: true or ssh.user: root")
+        self._frames = FrameReader(self._nonce, self._receive)
+        self._until = time.monotonic() + channel.timeout
+        try:
+            self._begin()
+        except BaseException:
+            channel.close()
+            raise
 
     def exchange(self, groups: Sequence[Group]) -> list[list[Answer]]:
-        """Send groups of requests in one round trip; the answers, in the groups' order."""
+        """Send groups of requests in one round trip; the answers, in the groups' order.
+
+        :raises HostError: the line is down, or the host stopped answering; it names what is unknown now.
+        """
         frames = []
+        wanted: dict[bytes, Request] = {}
         for number, group in enumerate(groups):
             frames.append(encode(self._nonce, [b"group", b"%d" % group.parallel, b"%d" % group.gate]))
             for place, request in enumerate(group.requests):
-                accept = ",".join(map(str, request.accept)) if isinstance(request, Run) else ""
                 key = b"%d.%d" % (number, place)
-                doer, *fields = _encoded(request)
-                frames.append(encode(self._nonce, [key, doer, accept.encode(), *fields]))
+                wanted[key] = request
+                accept = ",".join(map(str, request.accept)) if isinstance(request, Run) else ""
+                doer, *rest = _encoded(request)
+                frames.append(encode(self._nonce, [key, doer, accept.encode(), *rest]))
         frames.append(encode(self._nonce, [b"go"]))
-        self._send(b"".join(frames))
         answers: dict[bytes, Answer] = {}
-        wanted = {b"%d.%d" % (n, p): r for n, g in enumerate(groups) for p, r in enumerate(g.requests)}
-        while len(answers) < len(wanted):
-            fields = self._frame()
-            if fields is None:
-                raise HostError(self.name, f"the connection broke; what was under way is unknown{self._said()}")
-            if len(fields) < 2 or fields[0] not in wanted or not fields[1].isdigit():
-                raise HostError(self.name, "the host answered what was not asked")
-            answers[fields[0]] = _decoded(wanted[fields[0]], int(fields[1]), fields[2:])
+        self._until = time.monotonic() + _SLACK + sum(map(_budget, wanted.values()))
+        try:
+            self._channel.send(b"".join(frames))
+            while True:
+                fields = self._frames.frame()
+                if fields is None:
+                    raise EOFError(self._last_words() or "the host closed it")
+                if fields == [b"done"]:
+                    break
+                if len(fields) < 2 or fields[0] not in wanted or not _is_status(fields[1]):
+                    raise WireError("it answered what was not asked")
+                answers[fields[0]] = _decoded(wanted[fields[0]], int(fields[1]), fields[2:])
+        except TimeoutError as error:
+            raise HostError(self.name, f"the host stopped answering: {error}; {_unknown(wanted, answers)}") from error
+        except (WireError, OSError, EOFError) as error:
+            raise HostError(self.name, f"the connection broke: {error}; {_unknown(wanted, answers)}") from error
+        if len(answers) < len(wanted):
+            why = "a process of ours on the host was killed (out of memory?)"
+            raise HostError(self.name, f"{why}; {_unknown(wanted, answers)}")
         return [
             [answers[b"%d.%d" % (number, place)] for place in range(len(group.requests))]
             for number, group in enumerate(groups)
@@ -132,57 +175,145 @@ class Session:
         """Close the line; the payload ends with it."""
         self._channel.close()
 
-    def _send(self, data: bytes) -> None:
+    def _begin(self) -> None:
+        """Send the payload and wait for its first word."""
+        # 9 KB and not 26: what fits into the first window of a line costs no round trip of its own
+        source = zlib.compress(_source() + b"\nmain(%r)\n" % self._nonce)
         try:
-            self._channel.send(data)
+            try:
+                self._channel.send(b"%d\n" % len(source) + source)
+            except TimeoutError:
+                raise
+            except OSError:
+                pass  # it ended before it had read all: what it said is read below
+            hello = self._frames.frame()
+        except TimeoutError as error:
+            said = self._noise() or "it said nothing"
+            raise HostError(
+                self.name,
+                f"the login let us in and did not start python3 in {self._channel.timeout:g} s ({said}); look at "
+                "what its shell starts with, such as ~/.bashrc, and at a slow PAM or NSS, or raise ssh.connect_timeout",
+            ) from error
+        except WireError as error:
+            raise HostError(self.name, f"the host does not speak our protocol: {error}") from error
         except OSError as error:
-            if not self._frames.buffer and (why := self._why_not()):
-                raise HostError(self.name, why) from error
-            raise HostError(self.name, f"the connection broke: {error}") from error
+            raise HostError(self.name, f"the connection broke at the login: {error}; nothing was done") from error
+        if hello is None:
+            raise HostError(self.name, self._why_not())
+        if len(hello) != 3 or hello[0] != b"hello":
+            raise HostError(self.name, f"the host does not speak our protocol: it began with {hello[:1]!r}")
+        uid, version = hello[1].decode(errors="replace"), hello[2].decode(errors="replace")
+        if uid != "0":
+            raise HostError(self.name, "the login is not root and sudo is off; set ssh.sudo: true or ssh.user: root")
+        if tuple(int(part) for part in version.split(".") if part.isdecimal()) < (3, 6):
+            raise HostError(self.name, f"its python3 is {version}; install 3.6 or newer")
 
-    def _frame(self) -> list[bytes] | None:
-        try:
-            return self._frames.frame()
-        except (WireError, OSError) as error:
-            raise HostError(self.name, f"the connection broke: {error}") from error
+    def _receive(self, count: int) -> bytes:
+        left = self._until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("it is past the deadline of all that was asked")
+        return self._channel.receive(count, left)
 
-    def _said(self) -> str:
+    def _noise(self) -> str:
+        return _last_line(bytes(self._frames.noise + self._frames.buffer))
+
+    def _last_words(self) -> str:
         status, errors = self._channel.ending()
-        last = errors.decode(errors="replace").strip().splitlines()
-        return f" ({last[-1][:300]})" if last else "" if status is None else f" (exit status {status})"
+        return _last_line(errors) or ("" if status is None else f"exit status {status}")
 
     def _why_not(self) -> str:
         """Why the payload did not start: from the exit status and what was said on standard error."""
         status, errors = self._channel.ending()
         said = errors.decode(errors="replace").strip()
-        if "sudo" in said or "sudoers" in said:
-            for sign, why in _SUDO_MOODS:
-                if sign in said:
+        if self._sudo:
+            for signs, why in _SUDO_MOODS:
+                if any(sign in said for sign in signs):
                     return why
-        if status == 127 or "not found" in said or "No such file" in said:
-            if self._sudo and "sudo" in said and "python3" not in said:
-                return "there is no sudo here; log in as root (ssh.user) or install sudo"
+        if "python3" in said and ("not found" in said or "No such file" in said or "Unknown command" in said):
             return "there is no python3 in the login's path; install it (python3, 3.6 or newer)"
-        noise = bytes(self._frames.noise).decode(errors="replace").strip()
-        last = (said or noise).splitlines()
-        return f"the host's side did not start: {last[-1][:300] if last else f'exit status {status}'}"
+        if self._sudo and status in (126, 127):
+            return "there is no sudo here; log in as root (ssh.user: root), or install sudo"
+        if status == 127:
+            return "there is no python3 in the login's path; install it (python3, 3.6 or newer)"
+        last = _last_line(errors) or self._noise() or f"exit status {status}"
+        return f"the login let us in and did not start python3: {last}"
 
 
+_NOPASSWD = "give the login NOPASSWD for it in sudoers, or log in as root (ssh.user: root)"
+
+#: What sudo and sudo-rs say, and what helps. The first that fits; sudo asks a password also of those who are
+#: not in sudoers, before it tells.
 _SUDO_MOODS = (
-    ("a password is required", "sudo asks for a password; give the login NOPASSWD in sudoers, or log in as root"),
     (
-        "you must have a tty",
-        "sudo wants a terminal (requiretty in sudoers); add 'Defaults:LOGIN !requiretty' for the login",
+        ("a password is required", "interactive authentication is required", "a terminal is required to"),
+        f"sudo asks the login for a password, as it also does where sudoers does not let it run python3; {_NOPASSWD}",
     ),
-    ("is not in the sudoers", "the login is not in sudoers; give it the right to become root, or log in as root"),
-    ("may not run sudo", "the login may not run sudo here; give it the right to become root"),
-    ("is not allowed to execute", "sudoers does not let the login run python3 as root; allow it, or log in as root"),
-    ("I'm sorry", "sudo refuses the login; give it NOPASSWD in sudoers, or log in as root"),
     (
-        "interactive authentication is required",
-        "sudo asks for a password; give the login NOPASSWD in sudoers, or log in as root",
+        ("must have a tty",),
+        "sudo wants a terminal (requiretty in sudoers); add 'Defaults:LOGIN !requiretty' for the login, "
+        "or log in as root (ssh.user: root)",
+    ),
+    (("is not in the sudoers",), f"the login is not in sudoers; {_NOPASSWD}"),
+    (
+        ("is not allowed to execute", "may not run sudo", "I'm sorry", "not allowed to run sudo"),
+        f"sudoers does not let the login run python3 as root; {_NOPASSWD}",
+    ),
+    (
+        (
+            "sudo: not found",
+            "sudo: command not found",
+            "Unknown command: sudo",
+            "'sudo': No such file",
+        ),
+        "there is no sudo here; log in as root (ssh.user: root), or install sudo",
     ),
 )
+
+
+def _last_line(said: bytes) -> str:
+    """The last line that is not blank, cut to what fits an error, without control characters."""
+    lines = [line for line in said.decode(errors="replace").splitlines() if line.strip()]
+    return "".join(letter for letter in lines[-1].strip()[-300:] if letter.isprintable()) if lines else ""
+
+
+def _is_status(field: bytes) -> bool:
+    return 0 < len(field) < 6 and field.isdigit()
+
+
+def _budget(request: Request) -> float:
+    """Seconds after which a host that is well has answered."""
+    match request:
+        case Run():
+            return request.timeout + 5
+        case Restart():
+            return request.timeout + request.settle + _USUAL
+    return _USUAL
+
+
+def _shown(request: Request) -> str:
+    match request:
+        case Run():
+            return shlex.join(request.argv)[:80]
+        case Write():
+            return f"write {request.path}"
+        case MakeDirectory():
+            return f"make {request.path}"
+        case Restart():
+            return f"{request.verb} {request.name}"
+        case Look():
+            return f"look at {request.path}"
+        case Unit():
+            return f"look at {request.name}"
+    return f"read what {request.unit} reads"
+
+
+def _unknown(wanted: dict[bytes, Request], answers: dict[bytes, Answer]) -> str:
+    """Which requests have no answer: what came of them is unknown."""
+    missing = [_shown(request) for key, request in wanted.items() if key not in answers]
+    if not missing:
+        return "all that was asked had been answered"
+    more = f" and of {len(missing) - 1} more after it" if len(missing) > 1 else ""
+    return f"what came of '{missing[0]}'{more} is unknown"
 
 
 def _raw(value: bytes | Secret) -> bytes:
@@ -265,6 +396,8 @@ def _decoded(request: Request, status: int, fields: list[bytes]) -> Answer:
     return Ran(status=status, out=texts[0], err=texts[1])
 
 
-def _sort(sort: bytes) -> str:
-    text = sort.decode(errors="replace")
-    return text if text in ("absent", "file", "directory") else "other"
+def _sort(sort: bytes) -> Literal["absent", "file", "directory", "other"]:
+    for known in ("absent", "file", "directory"):
+        if sort == known.encode():
+            return known
+    return "other"

@@ -5,6 +5,7 @@ Hooks take one :class:`Site`, which can grow without breaking a plugin. Nothing 
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -43,7 +44,10 @@ class Release:
 
         Source: the projects' release notes; one major version a release from Stein (2019.1) on.
         """
-        major = int(version.split(":")[-1].split(".")[0])
+        number = re.match(r"(?:\d+:)?(\d+)", version)
+        if number is None:
+            raise SettingsError(f"{project}'s version '{version}' has no number to tell its release from")
+        major = int(number.group(1))
         halves = 2022 * 2 + 1 + major - cls._ZED[project]
         return cls(halves // 2, halves % 2 + 1)
 
@@ -142,7 +146,8 @@ class Site:
 
         :raises SettingsError: no host has the project's package.
         """
-        found = [Release.of(project, host.versions[project]) for host in self.hosts.values() if project in host.versions]
+        versions = [host.versions[project] for host in self.hosts.values() if project in host.versions]
+        found = [Release.of(project, version) for version in versions]
         if not found:
             raise SettingsError(f"{project} is installed on no host of the site; install it, or take its roles away")
         return min(found)

@@ -218,8 +218,8 @@ def _resolved(value: Any, lookup: Callable[[Ref], object]) -> object:
         return Text(value.template, _resolved(value.values, lookup)).render()  # type: ignore[arg-type]
     if isinstance(value, Mapping):
         return {key: _resolved(item, lookup) for key, item in value.items()}
-    if isinstance(value, tuple):
-        return tuple(_resolved(item, lookup) for item in value)
+    if isinstance(value, tuple | list | frozenset):
+        return type(value)(_resolved(item, lookup) for item in value)
     if is_dataclass(value) and not isinstance(value, (type, Address)) and any(references(value)):
         changed = {f.name: _resolved(getattr(value, f.name), lookup) for f in fields(value) if f.init}
         return replace(value, **changed)

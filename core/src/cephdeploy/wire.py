@@ -1,85 +1,114 @@
 """The frames of the conversation with a host, the same code on both ends.
 
-Sent to the host as text and run there by its own python3 (3.6 and up), so: no imports, no annotations.
+Sent to the host as text and run there by its own python3 (3.6 and up): no imports, and no annotation that
+3.6 could not evaluate.
 
 A frame is a list of byte strings: ``<nonce> <length>,<length>,...\\n`` and then the strings themselves.
-Whatever stands before a nonce (a login script's greeting) is skipped. A reader that meets a frame
-larger than its limit, or a header that is none, raises WireError.
+Whatever stands before a nonce (a login script's greeting) is skipped. The nonce is random and its holder
+never says it followed by a space except to begin a frame, so no noise can be taken for one.
 """
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+#: A header without an end in this many bytes is none.
 HEADER_LIMIT = 1 << 16
+#: How much of the noise before a frame is kept, from its end: what a login said instead of starting us.
+NOISE_LIMIT = 1 << 12
+CHUNK = 1 << 16
 
 
 class WireError(Exception):
-    """The other side does not speak this protocol, or says too much."""
+    """The other side does not speak this protocol, or says too much, or stopped in the middle."""
 
 
-def encode(nonce, fields):
+def encode(nonce: bytes, fields: "Iterable[bytes]") -> bytes:
     """The frame of ``fields`` as one byte string."""
-    lengths = b",".join(b"%d" % len(field) for field in fields)
-    return b"".join([nonce, b" ", lengths, b"\n"] + list(fields))
+    parts = list(fields)
+    lengths = b",".join([b"%d" % len(part) for part in parts])
+    return b"".join([nonce, b" ", lengths, b"\n", *parts])
 
 
-def lengths_of(header):
-    """The lengths in a header's text after its nonce."""
+def lengths_of(header: bytes) -> "list[int]":
+    """The lengths in a header's text after its nonce.
+
+    :raises WireError: something else stands there.
+    """
     if not header:
         return []
     words = header.split(b",")
-    if not all(0 < len(word) < 12 and word.isdigit() for word in words):
-        raise WireError("a frame's header is not one: %r" % header[:40])
+    for word in words:
+        # at most 11 digits: no number is worth a long conversion
+        if not (0 < len(word) < 12 and word.isdigit()):
+            raise WireError("a frame's header is none: %r" % header[:40])
     return [int(word) for word in words]
 
 
 class FrameReader:
-    """Frames out of a stream; ``read(n)`` gives up to n bytes and b"" at the end."""
+    """Frames out of a stream of bytes that may have noise before and between them.
 
-    def __init__(self, nonce, read, limit=1 << 28):
+    :param nonce: what every frame begins with.
+    :param read: gives up to n bytes when called with n, and ``b""`` at the end of the stream.
+    :param limit: the largest frame; a larger one is refused by its header, before any memory is taken for it.
+    """
+
+    def __init__(self, nonce: bytes, read: "Callable[[int], bytes]", limit: int = 1 << 28) -> None:
         self.nonce = nonce + b" "
         self.read = read
         self.limit = limit
         self.buffer = bytearray()
         self.noise = bytearray()
 
-    def _more(self):
-        data = self.read(1 << 16)
-        self.buffer += data
-        return bool(data)
+    def frame(self) -> "list[bytes] | None":
+        """The next frame's fields, or None at the end of the stream.
 
-    def frame(self):
-        """The next frame's fields, or None at the end of the stream."""
-        while True:
-            start = self.buffer.find(self.nonce)
-            if start >= 0:
-                break
-            # keep what may be the beginning of a nonce
-            spare = max(0, len(self.buffer) - len(self.nonce))
-            self._skip(spare)
-            if not self._more():
-                self._skip(len(self.buffer))
-                return None
-        self._skip(start)
-        end = self.buffer.find(b"\n")
+        :raises WireError: a header that is none, a frame over the limit, or an end inside a frame.
+        """
+        if not self._at_nonce():
+            return None
+        begin = len(self.nonce)
+        end = self.buffer.find(b"\n", begin, HEADER_LIMIT)
         while end < 0:
-            if len(self.buffer) > HEADER_LIMIT or not self._more():
+            if len(self.buffer) >= HEADER_LIMIT or not self._more():
                 raise WireError("a frame's header does not end")
-            end = self.buffer.find(b"\n")
-        sizes = lengths_of(bytes(self.buffer[len(self.nonce) : end]))
+            end = self.buffer.find(b"\n", begin, HEADER_LIMIT)
+        sizes = lengths_of(bytes(self.buffer[begin:end]))
+        at = end + 1
         total = sum(sizes)
         if total > self.limit:
             raise WireError("a frame of %d bytes is over the limit of %d" % (total, self.limit))
-        while len(self.buffer) < end + 1 + total:
+        while len(self.buffer) < at + total:
             if not self._more():
                 raise WireError("the stream ended inside a frame")
         fields = []
-        at = end + 1
-        for size in sizes:
-            fields.append(bytes(self.buffer[at : at + size]))
-            at += size
+        with memoryview(self.buffer) as view:
+            for size in sizes:
+                fields.append(bytes(view[at : at + size]))
+                at += size
         del self.buffer[:at]
         return fields
 
-    def _skip(self, count):
+    def _at_nonce(self) -> bool:
+        """Skip noise until the buffer begins with a nonce; False at the end of the stream."""
+        while True:
+            start = self.buffer.find(self.nonce)
+            if start >= 0:
+                self._skip(start)
+                return True
+            # the last bytes may be the beginning of a nonce
+            self._skip(max(0, len(self.buffer) - len(self.nonce) + 1))
+            if not self._more():
+                self._skip(len(self.buffer))
+                return False
+
+    def _more(self) -> bool:
+        data = self.read(CHUNK)
+        self.buffer += data
+        return bool(data)
+
+    def _skip(self, count: int) -> None:
         if count:
-            if len(self.noise) < 4096:
-                self.noise += self.buffer[:count]
+            self.noise += self.buffer[:count]
+            del self.noise[:-NOISE_LIMIT]
             del self.buffer[:count]

@@ -36,6 +36,8 @@ class Distro:
     :param configs: service to the files that its unit reads, ours first, later ones winning; where
         it differs from /etc/PROJECT/PROJECT.conf.
     :param repository: where a package repository's file is written, with ``{name}`` in it.
+    :param refresh: command that reads the repositories' lists anew; empty where installing does.
+    :param refreshed: a file that is newer than a repository's once that was done.
     """
 
     name: str
@@ -50,6 +52,8 @@ class Distro:
     qemu: Account = Account("qemu", "qemu")
     configs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     repository: str = ""
+    refresh: tuple[str, ...] = ()
+    refreshed: str = ""
 
     def unit(self, service: str) -> str:
         """The systemd unit of a service such as ``cinder-volume``."""

@@ -43,6 +43,8 @@ debian = Distro(
         "nova-compute": ("/etc/nova/nova.conf", "/etc/nova/nova-compute.conf"),
     },
     repository="/etc/apt/sources.list.d/{name}.sources",
+    refresh=("apt-get", "update", "-oDPkg::Lock::Timeout=120"),
+    refreshed="/var/cache/apt/pkgcache.bin",
 )
 
 # the names are Debian's; it is a driver of its own so that a site or a package can tell them apart

@@ -41,10 +41,14 @@ class Command(Resource):
         (ran,) = answers
         assert isinstance(ran, Ran)
         # an account that a package brings is not there yet in the first plan: not done, no error
-        return State({"run": "done"}) if ran.status == 0 else None
+        return self._done if ran.status == 0 else None
 
     def want(self, have: State | None, upstream: Upstream) -> State:
-        return have if have is not None else State({"run": shlex.join(self.argv)})
+        return self._done
+
+    @property
+    def _done(self) -> State:
+        return State({"run": shlex.join(self.argv)})
 
     def change(self, have: State | None, want: State) -> Sequence[Request]:
         return (Run(argv=self.argv, timeout=self.timeout),)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 from ..requests import ANY, Answer, Look, MakeDirectory, Ran, Request, Seen, Write
 from ..resource import Clash, Resource, State, Unfit, Upstream, Value
-from ..values import Ref, Secret, Text, Unknown
+from ..values import Ref, Secret, Text, Unknown, references
 
 if TYPE_CHECKING:
     from ..site import Host, Site
@@ -76,6 +76,11 @@ class File(Resource):
     #: Never bring the file's present content to the controller, even where ours is no secret.
     sensitive: bool = False
 
+    def __post_init__(self) -> None:
+        # a text that waits for nothing is what it says: nobody would render it later
+        if isinstance(self.content, Text) and not any(references(self.content)):
+            object.__setattr__(self, "content", self.content.render())
+
     @property
     def name(self) -> str:
         return self.path
@@ -140,15 +145,18 @@ class Keyring(File):
     kind: ClassVar[str] = "keyring"
 
     @classmethod
-    def of(cls, site: Site, host: Host, entity: str, service: str) -> Self:
-        """The keyring of ``entity`` where librados looks for it, owned by the account of ``service``."""
+    def of(cls, site: Site, host: Host, entity: str, service: str, *, group: str = "") -> Self:
+        """The keyring of ``entity`` where librados looks for it, owned by the account of ``service``.
+
+        :param group: where it is not the account's own.
+        """
         account = host.distro.account(service)
         return cls(
             host=host.name,
             path=f"/etc/ceph/{site.ceph.cluster}.{entity}.keyring",
             content=Text("[{entity}]\n\tkey = {key}\n", {"entity": entity, "key": site.key(entity)}),
             owner=account.user,
-            group=account.group,
+            group=group or account.group,
             mode=0o640,
         )
 
@@ -190,6 +198,8 @@ class Block(Resource):
         if found.type != "file" or found.content is None:
             raise Unfit(f"{self.path} is {found.type}, not a file")
         block = _between(found.content, *self._markers)
+        if block is None and self._markers[0] in found.content.split(b"\n"):
+            raise Unfit(f"{self.path} has a line '# begin {self.label}' without its '# end {self.label}'; put it right")
         raw = {"seen": found}
         return State({"lines": block.decode(errors="replace") if block is not None else None}, raw=raw)
 

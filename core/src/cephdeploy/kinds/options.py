@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar, Self
@@ -260,8 +261,11 @@ class CephConf(_Options):
                 f"{self.path} is of another cluster (fsid {fsid}); name ours otherwise by ceph.cluster, "
                 "or move that file away"
             )
+        values = {**want.values}
+        if have is not None and _monitors(have.values.get("[global] mon_host")) == _monitors(values["[global] mon_host"]):
+            values["[global] mon_host"] = have.values["[global] mon_host"]
         mode = int(str(have.values["mode"]), 8) | 0o444 if have is not None else 0o644
-        return State({**want.values, "mode": f"{mode:04o}"})
+        return State({**values, "mode": f"{mode:04o}"})
 
     def change(self, have: State | None, want: State) -> Sequence[Request]:
         found = have.raw["seen"] if have is not None else None
@@ -276,3 +280,9 @@ class CephConf(_Options):
                 expect=present.digest if present else "",
             ),
         )
+
+
+def _monitors(mon_host: Value) -> frozenset[str]:
+    """The addresses in a ``mon_host``: ``10.0.0.1`` means the same as ``[v2:10.0.0.1:3300/0,v1:10.0.0.1:6789/0]``."""
+    found = re.findall(r"(?:v[12]:)?(\[[0-9a-fA-F:.]+\]|[0-9]+(?:\.[0-9]+){3}|[A-Za-z][\w.-]*)", str(mon_host or ""))
+    return frozenset(address for address in found if address not in ("v1", "v2"))

@@ -8,11 +8,34 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 from ..requests import Answer, Ran, Request, Run
 from ..resource import Resource, State, Unfit, Upstream
+from .command import Command
+from .files import File
 
 if TYPE_CHECKING:
     from ..site import Host, Site
 
-__all__ = ["Packages"]
+__all__ = ["Packages", "repositories"]
+
+
+def repositories(site: Site, host: Host) -> list[Resource]:
+    """The package repositories that the site file has for a host, and the reading of their lists."""
+    found: list[Resource] = []
+    for wish in site.settings.repositories:
+        if wish.roles and not set(wish.roles) & set(host.roles):
+            continue
+        path = host.distro.repository.format(name=wish.name)
+        found.append(File(host=host.name, path=path, content=wish.content))
+        if host.distro.refresh:
+            found.append(
+                Command(
+                    host=host.name,
+                    title=f"read the package lists of {wish.name}",
+                    argv=host.distro.refresh,
+                    unless=("test", host.distro.refreshed, "-nt", path),
+                    after=(found[-1].address,),
+                )
+            )
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +67,7 @@ class Packages(Resource):
             query=host.distro.query,
             install=host.distro.install,
             allowed=site.settings.packages,
+            after=tuple(resource.address for resource in repositories(site, host)),
         )
 
     @property

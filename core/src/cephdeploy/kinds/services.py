@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Self
 
-from ..requests import Answer, Look, MakeDirectory, Ran, Request, Restart, Seen, Unit, Write
-from ..resource import Clash, Resource, State, Unfit, Upstream
+from ..requests import Answer, Look, MakeDirectory, Ran, Request, Restart, Run, Seen, Unit, Write
+from ..resource import Clash, Resource, State, Unfit, Upstream, Value
 from ..values import UNKNOWN, Address, Unknown
 
 if TYPE_CHECKING:
@@ -44,6 +44,9 @@ class Service(Resource):
     restart_on: tuple[Address, ...] = ()
     settle: float = 6
     stop_timeout: float = 300
+    #: Whether the unit must be started at boot; otherwise that is left as it is (a cluster manager may
+    #: start it instead).
+    enable: bool = False
 
     @classmethod
     def of(cls, host: Host, role: str, *, restart_on: Iterable[Resource]) -> Self:
@@ -80,32 +83,51 @@ class Service(Resource):
         if shown.status != 0:
             raise Unfit(f"systemd does not answer: {shown.reason}")
         facts = dict(line.split("=", 1) for line in shown.text.splitlines() if "=" in line)
+        if facts.get("LoadState") == "not-found":
+            return None
         if facts.get("LoadState") != "loaded":
-            raise Unfit(
-                f"there is no unit {self.unit} ({facts.get('LoadState', 'unknown')}); install {self.role}, "
-                "or take the role from the host"
-            )
+            raise Unfit(f"systemd can't load {self.unit}: {facts.get('LoadState')}; unmask or mend it")
         noted = stamp.content.decode() if isinstance(stamp, Seen) and stamp.content else None
         running = facts.get("ActiveState") == "active" and facts.get("SubState") in ("running", "exited")
         state = "running" if running else f"{facts.get('ActiveState')} ({facts.get('SubState')})"
-        return State({"state": state, "configuration": noted})
+        values = {"state": state, "configuration": noted}
+        if self.enable:
+            values["boot"] = "enabled" if facts.get("UnitFileState") == "enabled" else "disabled"
+        return State(values)
+
+    def _causes(self, upstream: Upstream) -> tuple[Address, ...]:
+        return tuple(address for address in self.restart_on if upstream.changing(address))
+
+    def foreseen(self, have: State | None, upstream: Upstream) -> State | None:
+        if have is None or not self._causes(upstream):
+            return have
+        return replace(have, values={**have.values, "configuration": _PENDING})
 
     def want(self, have: State | None, upstream: Upstream) -> State:
-        assert have is not None
+        causes = self._causes(upstream)
+        if have is None and not causes:
+            raise Unfit(f"there is no unit {self.unit}; install {self.role}, or take the role from the host")
         parts = [upstream.digest(address) for address in self.restart_on]
-        known = not any(isinstance(part, Unknown) for part in parts)
-        digest = hashlib.sha256("".join(map(str, parts)).encode()).hexdigest()[:16] if known else UNKNOWN
-        causes = tuple(address for address in self.restart_on if upstream.changing(address))
-        noted = have.values["configuration"]
-        if noted is None and not causes and have.values["state"] == "running":
-            return have
-        return State({"state": "running", "configuration": digest}, raw={"causes": causes})
+        digest: Value = UNKNOWN
+        if have is not None and have.values["configuration"] is None:
+            digest = None  # never noted: it is taken over as it runs
+        elif not any(isinstance(part, Unknown) for part in parts):
+            digest = hashlib.sha256("".join(map(str, parts)).encode()).hexdigest()[:16]
+        boot = {"boot": "enabled"} if self.enable else {}
+        return State({"state": "running", "configuration": digest, **boot}, raw={"causes": causes})
 
     def change(self, have: State | None, want: State) -> Sequence[Request]:
-        return (
-            Restart(name=self.unit, settle=self.settle, timeout=self.stop_timeout),
-            *self._note(str(want.values["configuration"])),
-        )
+        requests: list[Request] = []
+        # of all that is watched and not of what changes now: a run that died may have written it
+        if any(address.name.startswith("/etc/systemd/") for address in self.restart_on):
+            requests.append(Run(argv=("systemctl", "daemon-reload")))
+        if have is None or any(have.values[name] != want.values[name] for name in ("state", "configuration")):
+            requests.append(Restart(name=self.unit, settle=self.settle, timeout=self.stop_timeout))
+        if self.enable:
+            requests.append(Run(argv=("systemctl", "enable", "--quiet", "--", self.unit)))
+        if want.values["configuration"]:
+            requests += self._note(str(want.values["configuration"]))
+        return requests
 
     def pending(self) -> Sequence[Request]:
         """What to send before a watched resource is changed: a restart must survive a crash."""

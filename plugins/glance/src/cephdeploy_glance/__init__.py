@@ -73,23 +73,27 @@ def configure_service(site: Site) -> Iterator[Resource]:
     for host in site.with_role(ROLE):
         packages = Packages.of(site, host, "rbd-client")
         options = IniOptions.of(host, ROLE, _options(site))
+        stores = _reserved_stores(host, packages)
         yield packages
         yield options
-        yield from _reserved_stores(host, packages)
-        yield Service.of(host, ROLE, restart_on=[packages, options, _conf(site, host), _keyring(site, host)])
+        yield from stores
+        needed = [packages, options, *stores, _conf(site, host), _keyring(site, host)]
+        yield Service.of(host, ROLE, restart_on=needed)
 
 
 _STAGING = "/var/lib/glance/os_glance_staging_store"
 _TASKS = "/var/lib/glance/os_glance_tasks_store"
 
 
-def _reserved_stores(host: Host, packages: Packages) -> Iterator[Resource]:
-    """With several stores Glance keeps uploads under way in two of its own, and won't start without."""
+def _reserved_stores(host: Host, packages: Packages) -> list[Directory]:
+    """With several stores Glance keeps uploads under way in two of its own."""
     account = host.distro.account(ROLE)
-    for path in (_STAGING, _TASKS):
-        yield Directory(
+    return [
+        Directory(
             host=host.name, path=path, owner=account.user, group=account.group, mode=0o750, after=(packages.address,)
         )
+        for path in (_STAGING, _TASKS)
+    ]
 
 
 def _options(site: Site) -> dict[str, dict[str, str | Items | None]]:

@@ -71,7 +71,7 @@ def _directories(site: Site, host: Host, packages: Packages) -> Iterator[Resourc
     tmpfiles = File(
         host=host.name,
         path="/etc/tmpfiles.d/cephdeploy-guests.conf",
-        content=environment.from_string(template).render(sockets=wish.admin_sockets, qemu=qemu),
+        content=environment.from_string(template).render(sockets=wish.admin_sockets, logs=wish.logs, qemu=qemu),
         after=(packages.address,),
     )
     yield tmpfiles

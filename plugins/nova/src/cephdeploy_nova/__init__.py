@@ -47,18 +47,23 @@ def prepare_ceph(site: Site) -> Iterator[Resource]:
         "mgr": f"profile rbd pool={pool}",
     }
     yield CephPool.of(site, POOL)
-    yield CephUser.of(site, f"client.{wish.user}", caps)
+    yield CephUser.of(site, _entity(site), caps)
+
+
+def _entity(site: Site) -> str:
+    return f"client.{site.component(NovaSettings).user}"
 
 
 def _keys(site: Site, host: Host) -> list[Resource]:
-    entity = f"client.{site.component(NovaSettings).user}"
-    return [CephConf.of(site, host), Keyring.of(site, host, entity, ROLE), LibvirtSecret.of(site, host, entity)]
+    return [CephConf.of(site, host), Keyring.of(site, host, _entity(site), ROLE)]
 
 
 @hookimpl
 def distribute_keys(site: Site) -> Iterator[Resource]:
     for host in site.with_role(ROLE):
         yield from _keys(site, host)
+        # libvirt hands it to each QEMU as that starts: no restart of nova-compute is due to it
+        yield LibvirtSecret.of(site, host, _entity(site))
 
 
 @hookimpl
@@ -88,7 +93,7 @@ def _options(site: Site) -> dict[str, dict[str, str]]:
             "images_rbd_pool": site.pool_name(POOL),
             "images_rbd_ceph_conf": site.ceph.conf,
             "rbd_user": wish.user,
-            "rbd_secret_uuid": site.secret_uuid(f"client.{wish.user}"),
+            "rbd_secret_uuid": site.secret_uuid(_entity(site)),
             "disk_cachemodes": "network=writeback",
             "hw_disk_discard": "unmap",
         },

@@ -1,0 +1,45 @@
+"""What core itself declares for a site, before any plugin: name resolution and package repositories.
+
+Both only where the site file asks for them.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+
+from .graph import Declaration, Phase
+from .kinds.files import Block, File
+from .kinds.packages import repositories
+from .site import Site
+
+__all__ = ["declarations"]
+
+#: The author of these declarations, where a plugin's name would stand.
+AUTHOR = "site"
+
+
+def declarations(site: Site) -> Iterator[Declaration]:
+    """Repositories with their signing keys, and every host's name and address in /etc/hosts."""
+    for host in site.hosts.values():
+        for wish in site.settings.repositories:
+            if wish.key is not None and (not wish.roles or set(wish.roles) & set(host.roles)):
+                path = f"/etc/apt/keyrings/{wish.name}.asc" if host.distro.refresh else f"/etc/pki/rpm-gpg/{wish.name}"
+                key = File(host=host.name, path=path, content=wish.key.read_text())
+                yield Declaration(AUTHOR, Phase.DISTRIBUTE_KEYS, key)
+        for resource in repositories(site, host):
+            yield Declaration(AUTHOR, Phase.CONFIGURE_SERVICE, resource)
+        if site.settings.etc_hosts:
+            lines = tuple(
+                f"{wish.address} {name}" for name, wish in sorted(site.settings.hosts.items()) if _is_ip(wish.address)
+            )
+            block = Block(host=host.name, path="/etc/hosts", label="hosts of cephdeploy", lines=lines)
+            yield Declaration(AUTHOR, Phase.DISTRIBUTE_KEYS, block)
+
+
+def _is_ip(address: str) -> bool:
+    try:
+        ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,148 @@
+"""What is seen while hosts work: an area that moves on a terminal, plain lines elsewhere.
+
+Writes to the console that the command line hands over, and to nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+from .engine import Finished, Started, Status
+from .report import words
+from .report.recap import finished_line
+
+if TYPE_CHECKING:
+    from .planner import Action, Plan
+    from .report.paper import Paper
+    from .values import Address
+
+__all__ = ["Progress", "Waiting"]
+
+_FRAMES = "⠋⠙⠹⠸"
+#: Hosts of the moving area; more than that would push the finished steps off the screen.
+_MOST = 8
+
+_STOPPING = "interrupted: waits for what is under way on the hosts; Ctrl-C again leaves it"
+
+
+class _Area:
+    """The moving area, where the output is a terminal."""
+
+    def __init__(self, console: Console, paper: Paper, *, live: bool) -> None:
+        self._console = console
+        self._paper = paper
+        self._began = time.monotonic()
+        # the area is only ever drawn from our own state: a line of a foreign print can't tear it
+        self._live = Live(self, console=console, refresh_per_second=10, transient=True) if live else None
+
+    def __enter__(self) -> Self:
+        self._began = time.monotonic()
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def __rich__(self) -> Group:
+        return Group(*self._lines())
+
+    def _lines(self) -> list[Text]:
+        raise NotImplementedError
+
+    def print(self, line: Text) -> None:
+        """A line that stays, above the area."""
+        self._console.print(line, soft_wrap=self._live is None)
+
+    def _frame(self) -> tuple[str, str]:
+        return _FRAMES[int(time.monotonic() * 8) % len(_FRAMES)] + " ", "cyan"
+
+    def _cut(self, line: Text) -> Text:
+        line.truncate(max(20, self._console.width - 1), overflow="ellipsis" if self._paper.signs else "crop")
+        return line
+
+    def _elapsed(self, since: float | None = None) -> str:
+        return f"{time.monotonic() - (self._began if since is None else since):.1f} s"
+
+
+class Waiting(_Area):
+    """One thing that takes time: said with the seconds it has taken; nothing where nobody watches."""
+
+    def __init__(self, console: Console, paper: Paper, what: str, *, live: bool) -> None:
+        super().__init__(console, paper, live=live)
+        self._what = what
+
+    def _lines(self) -> list[Text]:
+        return [self._cut(self._paper.line(self._frame(), self._what, (f"  {self._elapsed()}", "dim")))]
+
+
+class Progress(_Area):
+    """A run's progress; a listener for :func:`cephdeploy.engine.apply`. A context manager.
+
+    On a terminal: what is under way on each host, with its seconds. Everywhere: one line a step as it ends;
+    skipped steps are left to the recap.
+    """
+
+    def __init__(self, plan: Plan, console: Console, paper: Paper, *, live: bool) -> None:
+        super().__init__(console, paper, live=live)
+        self._actions: Mapping[Address, Action] = {change.address: change.action for change in plan}
+        hosts = max((len(address.host) for address in self._actions), default=0)
+        names = max((paper.size(words.label(address)) for address in self._actions), default=0)
+        self._widths = (hosts, min(46, names))
+        self._busy: dict[str, tuple[float, list[Address]]] = {}
+        self._ended = 0
+        self._stopping = False
+
+    def __call__(self, event: Started | Finished) -> None:
+        if isinstance(event, Started):
+            # replaced as a whole and never changed: the area is drawn in another thread
+            self._busy = {**self._busy, event.host: (time.monotonic(), list(event.addresses))}
+            return
+        outcome = event.outcome
+        self._ended += 1
+        self._end(outcome.address)
+        if outcome.status != Status.SKIPPED:
+            self.print(finished_line(outcome, self._actions.get(outcome.address), self._widths, self._paper))
+
+    def stop(self) -> None:
+        """Say that the run ends once the hosts have answered. Safe in a signal handler: prints by no lock."""
+        self._stopping = True
+        if self._live is None:
+            os.write(2, f"{_STOPPING}\n".encode())
+
+    def _end(self, address: Address) -> None:
+        began, left = self._busy.get(address.host, (0.0, []))
+        left = [other for other in left if other != address]
+        rest = {host: work for host, work in self._busy.items() if host != address.host}
+        self._busy = {**rest, address.host: (began, left)} if left else rest
+
+    def _lines(self) -> list[Text]:
+        busy = self._busy
+        made = []
+        for host, (began, addresses) in list(busy.items())[:_MOST]:
+            names = words.listed([words.short(address) for address in addresses])
+            name = self._paper.padded(host, self._widths[0])
+            time_taken = (f"{self._elapsed(began):>8}", "dim")
+            made.append(
+                self._cut(self._paper.line(self._frame(), (f"{name}", "bold"), time_taken, f"  {names}"))
+            )
+        if len(busy) > _MOST:
+            made.append(
+                self._paper.line(
+                    (f"  and {words.count(len(busy) - _MOST, 'more host', 'more hosts')}", "dim")
+                )
+            )
+        last = _STOPPING if self._stopping else f"{self._ended} of {words.count(len(self._actions), 'step')}"
+        made.append(self._cut(self._paper.line((f"  {last} · {self._elapsed()}", "dim"))))
+        return made

@@ -1,0 +1,56 @@
+"""A plan as JSON for programs: stable, versioned, with fingerprints where secrets are."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from .. import __version__
+from ..planner import Action
+from ..redaction import redacted
+from .words import stored
+
+if TYPE_CHECKING:
+    from ..planner import Change, Plan
+    from ..values import Address
+    from .header import Header
+
+__all__ = ["FORMAT", "address_of", "plan_json"]
+
+#: Raised when a key changes its meaning or goes away; new keys don't raise it.
+FORMAT = 1
+
+
+def plan_json(plan: Plan, header: Header) -> str:
+    """The plan; the same plan is the same text."""
+    document = {
+        "format": FORMAT,
+        "site": header.path,
+        "plugins": list(header.plugins),
+        "limit": sorted(header.limit),
+        "hosts": [{"name": name, "roles": list(roles)} for name, roles in header.hosts.items()],
+        "versions": {"cephdeploy": __version__, "ceph": header.ceph, "openstack": dict(header.releases)},
+        "counts": {**{str(action): plan.count(action) for action in Action}, "unchanged": plan.unchanged},
+        "changes": [_change(change) for change in plan],
+    }
+    return json.dumps(document, indent=2)
+
+
+def address_of(address: Address) -> dict[str, str]:
+    """An address in its parts, and as it is written in one."""
+    return {"address": str(address), "host": address.host, "kind": address.kind, "name": address.name}
+
+
+def _change(change: Change) -> dict[str, object]:
+    return {
+        **address_of(change.address),
+        "action": str(change.action),
+        "plugins": list(change.plugins),
+        "differences": [
+            {"name": one.name, "have": stored(one.name, one.have), "want": stored(one.name, one.want)}
+            for one in change.differences
+        ],
+        "because": [str(address) for address in change.because],
+        "notes": [redacted(note) for note in change.notes],
+        "diff": redacted(change.diff),
+    }

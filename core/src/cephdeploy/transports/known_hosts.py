@@ -1,0 +1,107 @@
+"""OpenSSH's known_hosts: which keys a host may prove, by sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT".
+
+Read once a run and asked for one host at a time: paramiko reads and decodes the whole file for each
+connection, and knows neither patterns, nor ``@revoked``, nor a key that is noted without its port.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cache, lru_cache
+from pathlib import Path
+
+__all__ = ["HostKey", "allowed"]
+
+
+@dataclass(frozen=True)
+class HostKey:
+    """One key that a file has for a host: its type by name, and its bytes."""
+
+    type: str
+    blob: bytes
+
+
+@dataclass(frozen=True)
+class _Line:
+    hosts: tuple[str, ...]
+    key: HostKey
+    revoked: bool
+
+    def matches(self, name: str) -> bool:
+        if len(self.hosts) == 1 and self.hosts[0].startswith("|1|"):
+            return _is_hash_of(self.hosts[0], name)
+        found = False
+        for pattern in self.hosts:
+            if _fits(name, pattern.removeprefix("!")):
+                if pattern.startswith("!"):
+                    return False
+                found = True
+        return found
+
+
+def allowed(files: Iterable[Path], host: str, port: int) -> tuple[list[HostKey], frozenset[bytes]]:
+    """The keys that ``host`` may prove by ``files``, in their order, and the keys that it must not.
+
+    A key that is noted without a port counts for any port of its host, unless that port has keys of its
+    own: so does OpenSSH. ``@cert-authority`` lines are left out: paramiko can't check a certificate.
+
+    :raises OSError: a file that is there can't be read.
+    """
+    lines = [line for path in files if path.is_file() for line in _lines(path)]
+    host = host.lower()
+    names = [host] if port == 22 else [f"[{host}]:{port}", host]
+    revoked = frozenset(line.key.blob for line in lines if line.revoked and any(map(line.matches, names)))
+    for name in names:
+        keys = [line.key for line in lines if not line.revoked and line.matches(name)]
+        if keys:
+            return [key for key in dict.fromkeys(keys) if key.blob not in revoked], revoked
+    return [], revoked
+
+
+def _lines(path: Path) -> Sequence[_Line]:
+    stat = path.stat()
+    return _parsed(path, stat.st_mtime_ns, stat.st_size)
+
+
+@lru_cache(maxsize=16)
+def _parsed(path: Path, changed: int, size: int) -> Sequence[_Line]:
+    found = []
+    for text in path.read_text(errors="replace").splitlines():
+        words = text.split()
+        marker = words.pop(0) if words and words[0].startswith("@") else ""
+        if len(words) < 3 or words[0].startswith("#") or marker not in ("", "@revoked"):
+            continue
+        try:
+            blob = base64.b64decode(words[2], validate=True)
+        except (binascii.Error, ValueError):
+            continue
+        hosts = tuple(words[0].split(",")) if words[0].startswith("|") else tuple(words[0].lower().split(","))
+        found.append(_Line(hosts, HostKey(words[1], blob), revoked=bool(marker)))
+    return found
+
+
+def _fits(name: str, pattern: str) -> bool:
+    if "*" in pattern or "?" in pattern:
+        # brackets are no pattern here: they stand around a host that has a port
+        return fnmatchcase(name, pattern.replace("[", "[[]"))
+    return name == pattern
+
+
+@cache
+def _salted(entry: str) -> tuple[bytes, bytes]:
+    salt, _, digest = entry.removeprefix("|1|").partition("|")
+    try:
+        return base64.b64decode(salt), base64.b64decode(digest)
+    except binascii.Error:
+        return b"", b""
+
+
+def _is_hash_of(entry: str, name: str) -> bool:
+    salt, digest = _salted(entry)
+    return hmac.compare_digest(hmac.digest(salt, name.encode(), hashlib.sha1), digest)
