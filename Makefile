@@ -33,7 +33,7 @@ test-lab: $(VENV)/ready system    ## the main job end to end on the real lab (ro
 lint: $(VENV)/ready    ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy core/src lab/src plugins/*/src examples/*/src
+	$(BIN)/mypy core/src lab/src plugins/*/src
 
 docs: $(VENV)/ready    ## the documentation as pages, in docs/_build
 	$(BIN)/pip install --quiet --constraint constraints.txt --requirement docs/requirements.txt

@@ -6,8 +6,9 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-import cephdeploy
 import pytest
+
+import cephdeploy
 
 CORE = Path(cephdeploy.__file__).parent
 ROOT = CORE.parents[2]
@@ -114,8 +115,8 @@ def test_pytest_loads_the_fixtures_without_loading_core() -> None:
 
 #: Built in, or imported by every python3 that starts: what costs a host next to nothing. The rest is late, and
 #: where it is needed only.
-EARLY = {"os", "sys"}
-LATE = {"_sha2", "_sha256", "hashlib", "pwd", "grp", "select", "signal", "time", "json", "stat"}
+EARLY = {"_signal", "os", "sys", "time"}
+LATE = {"_sha2", "_sha256", "hashlib", "pwd", "grp", "select", "json", "errno"}
 
 
 @pytest.mark.parametrize(("name", "early", "late"), [("payload.py", EARLY, LATE), ("wire.py", set(), set())])

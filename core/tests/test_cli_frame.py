@@ -114,9 +114,7 @@ def test_a_plugins_command_is_listed_without_its_import(monkeypatch: pytest.Monk
     point = FakePoint("trust", trust)
     provide(monkeypatch, point)
     assert "trust  Does other things (cephdeploy-other)" in run("--help").stdout
-    completed = run(
-        env={"_CEPHDEPLOY_COMPLETE": "bash_complete", "COMP_WORDS": "cephdeploy tr", "COMP_CWORD": "1"}
-    )
+    completed = run(env={"_CEPHDEPLOY_COMPLETE": "bash_complete", "COMP_WORDS": "cephdeploy tr", "COMP_CWORD": "1"})
     assert "plain,trust" in completed.stdout
     assert run("plugins", "--help").exit_code == 0
     assert point.loaded == 0

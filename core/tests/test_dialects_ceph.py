@@ -69,17 +69,13 @@ def test_a_new_option_is_indented_like_its_section() -> None:
     text = b"[global]\n\tfsid = 1\n\n[client]\nx = 1\n; end\n"
     changes: dict[Option, str | None] = {("global", "mon host"): "[v2:10.0.0.1:3300/0]", CACHE: "true"}
     assert CEPH.edit(text, changes) == (
-        b"[global]\n\tfsid = 1\n\tmon_host = [v2:10.0.0.1:3300/0]\n\n"
-        b"[client]\nx = 1\nrbd_cache = true\n; end\n"
+        b"[global]\n\tfsid = 1\n\tmon_host = [v2:10.0.0.1:3300/0]\n\n[client]\nx = 1\nrbd_cache = true\n; end\n"
     )
 
 
 def test_a_new_option_goes_right_after_its_commented_default() -> None:
     text = b"[client]\n\tx = 1\n\t; rbd cache = false\n\n"
-    assert (
-        CEPH.edit(text, {CACHE: "true"})
-        == b"[client]\n\tx = 1\n\t; rbd cache = false\n\trbd_cache = true\n\n"
-    )
+    assert CEPH.edit(text, {CACHE: "true"}) == b"[client]\n\tx = 1\n\t; rbd cache = false\n\trbd_cache = true\n\n"
 
 
 def test_a_new_section_goes_to_the_end_after_one_blank_line() -> None:
@@ -250,9 +246,7 @@ SECTIONS = ("global", "client", "client.cinder", " client ")
 NAMES = ("rbd cache", "rbd_cache", "keyring", "mon host", "x")
 
 WORDS = st.lists(
-    st.sampled_from(
-        ["a", "1", " ", "\t", "\\#", "\\;", "\\\\", "\\n", '"', "'", "[", "]", "=", ":", ",", "%", "x y"]
-    ),
+    st.sampled_from(["a", "1", " ", "\t", "\\#", "\\;", "\\\\", "\\n", '"', "'", "[", "]", "=", ":", ",", "%", "x y"]),
     max_size=5,
 ).map("".join)
 COMMENTS = st.sampled_from(["# c", ";", " ; x = 1", "\t# rbd cache = true", "# é", "#\\"])
@@ -278,9 +272,7 @@ def files(draw: st.DrawFn) -> bytes:
     lines = draw(st.lists(COMMENTS | st.just(""), max_size=2))
     for _ in range(draw(st.integers(0, 4))):
         lines.append(f"[{draw(st.sampled_from(SECTIONS))}]{draw(ENDS)}")
-        lines += draw(
-            st.lists(COMMENTS | assignments() | assignments() | st.sampled_from(["", " "]), max_size=5)
-        )
+        lines += draw(st.lists(COMMENTS | assignments() | assignments() | st.sampled_from(["", " "]), max_size=5))
     eol = draw(FILE_EOLS)
     return "".join(line + "\n" for line in lines).replace("\n", eol).encode()
 

@@ -85,9 +85,7 @@ def test_f21_continuation_lines_go_with_their_option() -> None:
     ],
 )
 @pytest.mark.fault("F22")
-def test_f22_a_file_that_oslo_config_refuses_is_refused_with_its_line(
-    text: bytes, line: int, reason: str
-) -> None:
+def test_f22_a_file_that_oslo_config_refuses_is_refused_with_its_line(text: bytes, line: int, reason: str) -> None:
     for attempt in (lambda: OSLO.read(text), lambda: OSLO.edit(text, {IMAGES_TYPE: "rbd"})):
         with pytest.raises(Refused) as refused:
             attempt()
@@ -187,17 +185,13 @@ def test_taking_out_an_option_takes_all_its_assignments_and_leaves_its_comments(
     assert OSLO.edit(text, {("a", "z"): None}) is text
 
 
-@pytest.mark.parametrize(
-    "value", ["", " x ", "'x'", '"', '"x', "$a %b # c ; d", "é\u00a0", "a = b: c", "[a]"]
-)
+@pytest.mark.parametrize("value", ["", " x ", "'x'", '"', '"x', "$a %b # c ; d", "é\u00a0", "a = b: c", "[a]"])
 def test_a_value_is_written_so_that_it_is_read_back(value: str) -> None:
     text = OSLO.edit(b"[a]\nx = 1\n", {("a", "x"): value, ("a", "y"): value})
     assert values(text) == {("a", "x"): value, ("a", "y"): value}
 
 
-@pytest.mark.parametrize(
-    "value", ["x\n[b]\ny = 1", "x\r", "x\0", "x\ty", "\x1b[0m", "\u2028", "\x85", "\ud800"]
-)
+@pytest.mark.parametrize("value", ["x\n[b]\ny = 1", "x\r", "x\0", "x\ty", "\x1b[0m", "\u2028", "\x85", "\ud800"])
 def test_a_value_with_a_control_character_is_refused_and_not_shown(value: str) -> None:
     with pytest.raises(Refused) as refused:
         OSLO.edit(b"[a]\n", {("a", "x"): value})
@@ -350,12 +344,8 @@ NAMES = ("images_type", "rbd_user", "alias", "My_Key", "my_key")
 
 #: What stands in values: everything that some ini library takes for something else.
 WORDS = st.lists(
-    st.sampled_from(
-        ["a", "rbd", "1", " ", "  ", "%", "%(x)s", "$x", "$$", "#", " # ", ";", " ; ", "'", '"', "="]
-    )
-    | st.sampled_from(
-        [":", ",", "[", "]", "[libvirt]", "é", "đĩa", "\\", "\u00a0", "\u3000", "{x}", "images_type"]
-    ),
+    st.sampled_from(["a", "rbd", "1", " ", "  ", "%", "%(x)s", "$x", "$$", "#", " # ", ";", " ; ", "'", '"', "="])
+    | st.sampled_from([":", ",", "[", "]", "[libvirt]", "é", "đĩa", "\\", "\u00a0", "\u3000", "{x}", "images_type"]),
     max_size=5,
 ).map("".join)
 SEPARATORS = st.sampled_from([" = ", "=", ": ", ":", " : ", "   =   ", " =", "= ", " =\t", "\t= "])
@@ -374,18 +364,14 @@ def comment(draw: st.DrawFn) -> list[str]:
 def assignment(draw: st.DrawFn) -> list[str]:
     value = draw(WORDS | WORDS.map(lambda word: f'"{word}"') | WORDS.map(lambda word: f"'{word}'"))
     more = draw(st.lists(WORDS.filter(str.strip), max_size=2)) if draw(st.integers(0, 3)) == 0 else []
-    line = (
-        draw(st.sampled_from(NAMES)) + draw(SEPARATORS) + value + draw(st.sampled_from(["", "", " ", "\t"]))
-    )
+    line = draw(st.sampled_from(NAMES)) + draw(SEPARATORS) + value + draw(st.sampled_from(["", "", " ", "\t"]))
     return [line, *(draw(INDENTS) + word for word in more)]
 
 
 @st.composite
 def block(draw: st.DrawFn) -> list[str]:
     header = f"[{draw(st.sampled_from(SECTIONS))}]" + draw(st.sampled_from(["", "", " "]))
-    items = draw(
-        st.lists(comment() | assignment() | assignment() | BLANKS.map(lambda line: [line]), max_size=6)
-    )
+    items = draw(st.lists(comment() | assignment() | assignment() | BLANKS.map(lambda line: [line]), max_size=6))
     return [header, *(line for item in items for line in item)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from cephdeploy.errors import PreflightError
 from cephdeploy.facts import distro_name
 from cephdeploy.requests import Run
@@ -60,7 +61,7 @@ def test_a_host_without_systemd_is_refused() -> None:
 def test_an_unknown_distribution_is_refused_unless_pinned() -> None:
     fake = a_site()
     fake.hosts["compute1"].put("/etc/os-release", "ID=plan9\n")
-    with pytest.raises(PreflightError, match="no installed distribution driver fits.*pin one by 'distro'.*debian"):
+    with pytest.raises(PreflightError, match=r"no installed distribution driver fits.*pin one by 'distro'.*debian"):
         opened(fake)
     assert opened(fake.settings(hosts={"compute1": {"distro": "debian"}})).hosts["compute1"].distro.name == "debian"
 
@@ -75,7 +76,7 @@ def test_an_admin_host_without_ceph_is_refused() -> None:
 def test_a_ceph_that_does_not_work_is_said_with_its_reason() -> None:
     fake = a_site()
     del fake.hosts["ceph1"].files["/etc/ceph/ceph.client.admin.keyring"]
-    with pytest.raises(PreflightError, match="generate-minimal-conf failed: .*permission denied.*client.admin"):
+    with pytest.raises(PreflightError, match=r"generate-minimal-conf failed: .*permission denied.*client.admin"):
         opened(fake)
 
 

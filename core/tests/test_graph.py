@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping
 from itertools import permutations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from cephdeploy.errors import GraphError
 from cephdeploy.graph import BARRIER, Declaration, Graph, Phase, batches, build
 from cephdeploy.kinds import CephPool, CephUser, Directory, File, Service
 from cephdeploy.resource import Resource
 from cephdeploy.values import Address, Ref, Text
-from hypothesis import given
-from hypothesis import strategies as st
 
 POOL = CephPool(host="ceph1", pool="volumes")
 USER = CephUser(host="ceph1", entity="client.x", caps={"mon": "profile rbd"})
@@ -110,7 +111,7 @@ def test_a_cycle_through_a_phase_is_found() -> None:
 
 
 def test_a_clash_names_both_plugins_and_the_thing() -> None:
-    with pytest.raises(GraphError, match="^a/file:/f: one and two can't both have it: they differ$"):
+    with pytest.raises(GraphError, match=r"^a/file:/f: one and two can't both have it: they differ$"):
         declared(("one", Phase.CONFIGURE_SERVICE, a_file()), ("two", Phase.CONFIGURE_SERVICE, a_file(content="x")))
 
 
@@ -135,7 +136,7 @@ def test_a_missing_producer_is_named_with_the_plugin_that_would_declare_it() -> 
         "a/file:/f, declared by libvirt, needs ceph1/user:client.x, which cinder declares; "
         "include it: --plugins cinder,libvirt"
     )
-    with pytest.raises(GraphError, match="needs ceph1/user:client.x, which no installed plugin declares"):
+    with pytest.raises(GraphError, match=r"needs ceph1/user:client.x, which no installed plugin declares"):
         declared(("libvirt", Phase.DISTRIBUTE_KEYS, keyring))
 
 

@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 
 import pytest
+
 from cephdeploy.errors import CephdeployError
 from cephdeploy.journal import Journal
 from cephdeploy.testing import cephx_key

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 
 import pytest
+
 from cephdeploy.errors import PreflightError
 from cephdeploy.kinds import CephUser, LibvirtSecret
 from cephdeploy.planner import Plan
@@ -80,7 +81,7 @@ def test_a_usage_that_another_secret_has_is_explained_with_both_ways_out(site: F
 
 def test_a_uuid_that_is_in_use_for_something_else_is_refused(site: FakeSite) -> None:
     site.hosts["cmp"].secrets[UUID] = FakeSecret("something else", b"x")
-    with pytest.raises(PreflightError, match="in use for 'something else'.*pin another uuid by ceph.secret_uuids"):
+    with pytest.raises(PreflightError, match=r"in use for 'something else'.*pin another uuid by ceph.secret_uuids"):
         applied(site)
 
 

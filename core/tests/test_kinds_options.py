@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from cephdeploy.errors import GraphError, PreflightError
 from cephdeploy.kinds import CephConf, CephUser, IniOptions
 from cephdeploy.kinds.options import OptionValue
@@ -12,8 +15,6 @@ from cephdeploy.planner import Plan
 from cephdeploy.resource import Clash
 from cephdeploy.testing import PASSWORD, FakeFile, FakeSite, apply_twice, assert_no_secrets, plugin_of
 from cephdeploy.values import Items
-from hypothesis import given
-from hypothesis import strategies as st
 
 Options = Mapping[str, Mapping[str, OptionValue]]
 NOVA, COMPUTE = "/etc/nova/nova.conf", "/etc/nova/nova-compute.conf"
@@ -44,7 +45,8 @@ def test_options_are_set_and_every_other_line_stays(site: FakeSite) -> None:
     after = site.hosts["cmp"].text(NOVA).splitlines()
     assert [line for line in after if line not in before] == ["images_rbd_pool = vms", "images_type = rbd"]
     assert [line for line in after if line in before] == before
-    assert [(d.name, d.have, d.want) for d in change.differences][0] == ("[libvirt] images_type", None, "rbd")
+    first = next(iter(change.differences))
+    assert (first.name, first.have, first.want) == ("[libvirt] images_type", None, "rbd")
 
 
 def test_a_file_keeps_its_owner_and_mode(site: FakeSite) -> None:
@@ -182,6 +184,12 @@ def test_without_arguments_oslos_own_places_count() -> None:
         applied(site, RBD)
 
 
+def test_a_drop_in_beside_the_services_own_files_counts(site: FakeSite) -> None:
+    # nova-compute names its files, and no directory: the default one is read, before them
+    site.hosts["cmp"].put("/etc/nova/nova.conf.d/50.conf", "[libvirt]\nimages_type = flat\n")
+    applied(site, RBD)
+
+
 def test_a_stopped_service_is_judged_by_the_distributions_files(site: FakeSite) -> None:
     site.hosts["cmp"].units["nova-compute.service"].stop()
     site.hosts["cmp"].files[COMPUTE].content += b"images_type = qcow2\n"
@@ -247,6 +255,12 @@ def test_a_ceph_conf_that_is_there_keeps_what_else_is_in_it(site: FakeSite) -> N
 
 def test_a_ceph_conf_that_is_right_is_left_alone(site: FakeSite) -> None:
     site.hosts["cmp"].put("/etc/ceph/ceph.conf", site.ceph.minimal_conf())
+    assert not conf(site)
+
+
+def test_monitors_that_are_written_otherwise_are_left_as_they_are(site: FakeSite) -> None:
+    text = f"[global]\nfsid = {site.ceph.fsid}\nmon_host = 10.77.0.11\n"
+    site.hosts["cmp"].put("/etc/ceph/ceph.conf", text)
     assert not conf(site)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from cephdeploy.errors import PreflightError
 from cephdeploy.kinds import Packages
 from cephdeploy.planner import Plan
@@ -73,7 +74,7 @@ def test_the_wishes_of_all_plugins_are_one_transaction(distro: str) -> None:
 
 def test_a_site_that_installs_by_itself_is_told_what_is_missing() -> None:
     site = a_site()
-    with pytest.raises(PreflightError, match="ceph-common, python3-rados, python3-rbd is not installed.*by hand"):
+    with pytest.raises(PreflightError, match=r"ceph-common, python3-rados, python3-rbd is not installed.*by hand"):
         applied(site, "rbd-client", packages=False)
     host = site.hosts["ctl"]
     host.packages.update(dict.fromkeys(host.distro.packages["rbd-client"], "1"))

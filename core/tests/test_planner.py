@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from cephdeploy.errors import PreflightError
 from cephdeploy.graph import Declaration, Phase, build
 from cephdeploy.kinds import CephPool, CephUser, File, IniOptions, Keyring, Service
@@ -13,8 +16,6 @@ from cephdeploy.resource import Resource, State, Unfit
 from cephdeploy.site import Site
 from cephdeploy.testing import FakeSite, apply_twice, assert_no_secrets, plugin_of
 from cephdeploy.values import UNKNOWN, Fingerprint, Secret
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 def test_a_thing_that_is_not_there_differs_in_all_that_is_wanted() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+
 from cephdeploy import Component, hookimpl
 from cephdeploy.errors import GraphError, PluginError, UsageError
 from cephdeploy.graph import Phase
@@ -83,7 +84,7 @@ def test_a_chosen_plugin_answers(install: Install) -> None:
 
 def test_an_unknown_name_is_met_with_the_nearest(install: Install) -> None:
     install("zz_demo", GOOD)
-    with pytest.raises(UsageError, match="no plugin 'zz_dmeo' is installed; did you mean 'zz_demo'?"):
+    with pytest.raises(UsageError, match=r"no plugin 'zz_dmeo' is installed; did you mean 'zz_demo'?"):
         Plugins(["zz_dmeo"])
     with pytest.raises(UsageError, match=r"no plugin '!' is installed; there are: .*zz_demo"):
         Plugins(["!"])
@@ -118,7 +119,7 @@ def test_a_hook_with_an_argument_that_core_does_not_hand_over_is_refused() -> No
 
 def test_a_hook_may_take_less_than_is_handed_over() -> None:
     plugin = ModuleType("less")
-    plugin.prepare_ceph = hookimpl(lambda: [])  # type: ignore[attr-defined]
+    plugin.prepare_ceph = hookimpl(lambda: [*()])  # type: ignore[attr-defined]
     assert Plugins([], extra=[("less", plugin)]).declarations(site_of(("p", plugin_of()))) == []
 
 
@@ -189,14 +190,14 @@ def test_a_driver_is_found_by_its_name() -> None:
 
 
 def test_an_unknown_driver_is_met_with_the_nearest() -> None:
-    with pytest.raises(UsageError, match="no cephdeploy.distros 'debain' is installed; did you mean 'debian'?"):
+    with pytest.raises(UsageError, match=r"no cephdeploy.distros 'debain' is installed; did you mean 'debian'?"):
         driver("cephdeploy.distros", "debain")
 
 
 @pytest.mark.parametrize("source", ["import nothing_of_that_name", "1 / 0"])
 def test_a_driver_that_does_not_import_is_named(install: Install, source: str) -> None:
     install("zz_linux", source, group="cephdeploy.distros")
-    with pytest.raises(PluginError, match="the cephdeploy.distros 'zz_linux' does not import: "):
+    with pytest.raises(PluginError, match=r"the cephdeploy.distros 'zz_linux' does not import: "):
         driver("cephdeploy.distros", "zz_linux")
 
 

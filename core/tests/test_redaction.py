@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from cephdeploy.redaction import redacted
 from cephdeploy.testing import cephx_key
 

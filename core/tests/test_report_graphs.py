@@ -16,9 +16,7 @@ def a_graph(title: str = "go") -> Graph:
     content = Text("key = {key}", {"key": user["key"]})
     keyring = Keyring(host="c1", path="/etc/ceph/k", content=content)
     command = Command(host="c1", title=title, argv=("true",), unless=("false",))
-    service = Service(
-        host="c1", role="nova-compute", unit="nova-compute.service", restart_on=(keyring.address,)
-    )
+    service = Service(host="c1", role="nova-compute", unit="nova-compute.service", restart_on=(keyring.address,))
     return build(
         [
             Declaration("nova", Phase.PREPARE_CEPH, pool),

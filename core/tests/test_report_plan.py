@@ -32,14 +32,10 @@ HEADER = Header(
 
 def nova_conf(host: str, text: bytes = b"[libvirt]\nimages_type = qcow2\n") -> tuple[Resource, State | None]:
     conf = IniOptions(host=host, path="/etc/nova/nova.conf", options={"libvirt": {"images_type": "rbd"}})
-    return conf, conf.read(
-        [Seen(type="file", mode=0o640, owner="root", group="nova", digest="d", content=text)]
-    )
+    return conf, conf.read([Seen(type="file", mode=0o640, owner="root", group="nova", digest="d", content=text)])
 
 
-def compute(
-    host: str, text: bytes = b"[libvirt]\nimages_type = qcow2\n"
-) -> list[tuple[Resource, State | None]]:
+def compute(host: str, text: bytes = b"[libvirt]\nimages_type = qcow2\n") -> list[tuple[Resource, State | None]]:
     conf, state = nova_conf(host, text)
     service = Service(host=host, role="nova-compute", unit="nova-compute.service", restart_on=(conf.address,))
     return [(conf, state), (service, State({"state": "running", "configuration": None}))]
@@ -118,17 +114,11 @@ def test_a_note_of_all_hosts_is_said_once_and_bare() -> None:
 
 
 def test_secrets_are_fingerprints_and_the_unknown_says_so() -> None:
-    keyring = Keyring(
-        host="c1", path="/etc/ceph/k", content=Secret(KEY), owner="cinder", group="cinder", mode=0o640
-    )
-    secret = LibvirtSecret(
-        host="c1", uuid="673ba932-ece6-5a9c-9eb1-0382afcb0f17", usage="client.x", value=UNKNOWN
-    )
+    keyring = Keyring(host="c1", path="/etc/ceph/k", content=Secret(KEY), owner="cinder", group="cinder", mode=0o640)
+    secret = LibvirtSecret(host="c1", uuid="673ba932-ece6-5a9c-9eb1-0382afcb0f17", usage="client.x", value=UNKNOWN)
     plan = plan_of((keyring, None), (secret, None))
     text = text_of(plan)
-    assert (
-        f"+ /etc/ceph/k       cinder:cinder 0640   key <secret {Secret(KEY).fingerprint.digest[:8]}>" in text
-    )
+    assert f"+ /etc/ceph/k       cinder:cinder 0640   key <secret {Secret(KEY).fingerprint.digest[:8]}>" in text
     assert "+ secret 673ba932…  for client.x, value (known after apply)" in text
     assert KEY not in text + plan_json(plan, HEADER)
     assert "secret 673ba932-ece6-5a9c-9eb1-0382afcb0f17" in text_of(plan, verbose=True)
@@ -179,9 +169,7 @@ def test_packages_and_commands_say_what_will_be_done() -> None:
 
 
 def test_verbose_adds_the_diff_with_passwords_hidden() -> None:
-    plan = plan_of(
-        nova_conf("c1", b"[DEFAULT]\ntransport_url = rabbit://a:pw@h\n[libvirt]\nimages_type = qcow2\n")
-    )
+    plan = plan_of(nova_conf("c1", b"[DEFAULT]\ntransport_url = rabbit://a:pw@h\n[libvirt]\nimages_type = qcow2\n"))
     assert "+images_type = rbd" not in text_of(plan)
     text = text_of(plan, verbose=True)
     assert "+images_type = rbd" in text
@@ -222,9 +210,7 @@ def test_signs_become_ascii_where_the_output_has_no_others() -> None:
 
 
 def test_releases_that_differ_are_told_by_project() -> None:
-    mixed = Header(
-        path="s", hosts={}, ceph="18.2.1", releases={"cinder": "2023.1", "nova": "zed"}, plugins=()
-    )
+    mixed = Header(path="s", hosts={}, ceph="18.2.1", releases={"cinder": "2023.1", "nova": "zed"}, plugins=())
     assert mixed.versions == "Ceph 18.2.1, cinder 2023.1, nova zed"
 
 
@@ -249,9 +235,7 @@ def test_json_of_the_same_plan_is_the_same_text() -> None:
 
 def test_a_changed_file_shows_fingerprints_of_its_content() -> None:
     file = File(host="c1", path="/etc/f", content=Secret("new"))
-    state = State(
-        {"content": Fingerprint("ab" * 32), "owner": "root:root", "mode": "0600"}, raw={"digest": "x"}
-    )
+    state = State({"content": Fingerprint("ab" * 32), "owner": "root:root", "mode": "0600"}, raw={"digest": "x"})
     text = text_of(plan_of((file, state)))
     assert "<secret abababab> → <secret" in text
     assert "mode      0600 → 0644" in text

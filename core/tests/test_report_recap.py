@@ -66,16 +66,12 @@ def test_an_unknown_outcome_says_that_the_next_run_looks() -> None:
 def test_a_step_that_ended_is_one_line() -> None:
     good = finished_line(Outcome(SERVICE, Status.CHANGED, "", 1.23), Action.RESTART, (5, 20), Paper()).plain
     assert good == "✓ c1     nova-compute          restarted   1.2 s"
-    bad = finished_line(
-        Outcome(CONF, Status.FAILED, "bad\n\x1b[1mnews"), Action.CHANGE, (2, 4), Paper()
-    ).plain
+    bad = finished_line(Outcome(CONF, Status.FAILED, "bad\n\x1b[1mnews"), Action.CHANGE, (2, 4), Paper()).plain
     assert bad == "✗ c1  /etc/nova/nova.conf  failed: bad news"
 
 
 def test_a_proof_is_one_line_with_what_it_saw() -> None:
-    assert (
-        "0.8 s   a clone" in probe_line(ProbeResult("cinder", "volume", True, "a clone", 0.8), Paper()).plain
-    )
+    assert "0.8 s   a clone" in probe_line(ProbeResult("cinder", "volume", True, "a clone", 0.8), Paper()).plain
     failed = probe_line(ProbeResult("cinder", "volume", False, "a copy", 0.8), Paper.of("ascii")).plain
     assert failed.startswith("!! volume")
     assert failed.endswith("failed: a copy")

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
+
 from cephdeploy.errors import PluginError
 from cephdeploy.settings import (
     DEFAULT_SERIAL,
@@ -25,7 +27,6 @@ from cephdeploy.settings import (
     SshSettings,
     UserName,
 )
-from pydantic import TypeAdapter, ValidationError
 
 
 def site(**more: Any) -> SiteSettings:

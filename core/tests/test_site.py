@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from cephdeploy.errors import SettingsError
 from cephdeploy.kinds import CephUser
 from cephdeploy.settings import Settings
 from cephdeploy.site import Release, Site
 from cephdeploy.testing import FakeSite, plugin_of
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 class Demo(Settings):

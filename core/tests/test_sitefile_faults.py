@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
+from pydantic import Field, field_validator
+
 from cephdeploy.errors import PluginError, SettingsError, SiteFileError
 from cephdeploy.settings import Component, Entity, PoolName, Settings
 from cephdeploy.sitefile import load
-from pydantic import Field, field_validator
 
 
 class Backend(Settings):

@@ -8,6 +8,10 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import Field
+
 from cephdeploy.errors import SiteFileError
 from cephdeploy.settings import (
     Component,
@@ -19,9 +23,6 @@ from cephdeploy.settings import (
     SiteSettings,
 )
 from cephdeploy.sitefile import load, schema, template
-from hypothesis import given
-from hypothesis import strategies as st
-from pydantic import Field
 
 
 class Backend(Settings):

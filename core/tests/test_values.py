@@ -5,12 +5,14 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+from collections.abc import Callable
 
 import pytest
-from cephdeploy.errors import PluginError
-from cephdeploy.values import UNKNOWN, Address, Fingerprint, Items, Ref, Secret, Text, Unknown, references, resolved
 from hypothesis import given
 from hypothesis import strategies as st
+
+from cephdeploy.errors import PluginError
+from cephdeploy.values import UNKNOWN, Address, Fingerprint, Items, Ref, Secret, Text, Unknown, references, resolved
 
 KEY = Secret("AQBh0000secret0000==")
 REF = Ref(Address("ceph1", "user", "client.cinder"), "key")
@@ -22,21 +24,28 @@ def test_a_secret_shows_as_its_fingerprint() -> None:
 
 
 def test_a_secret_cant_become_text() -> None:
-    for attempt in (lambda: str(KEY), lambda: f"{KEY}", lambda: "%s" % KEY, lambda: "{}".format(KEY)):  # noqa: UP031, UP032
+    ways: list[Callable[[], str]] = [
+        lambda: str(KEY),
+        lambda: f"{KEY}",
+        lambda: "%s" % KEY,  # noqa: UP031
+        lambda: "{}".format(KEY),  # noqa: UP032
+    ]
+    for attempt in ways:
         with pytest.raises(TypeError, match="can't become text"):
             attempt()
 
 
 def test_a_secret_cant_be_pickled_copied_or_encoded() -> None:
-    for attempt in (pickle.dumps, copy.deepcopy, json.dumps):
+    attempts: list[Callable[[object], object]] = [pickle.dumps, copy.deepcopy, json.dumps]
+    for attempt in attempts:
         with pytest.raises(TypeError):
             attempt(KEY)
 
 
 def test_a_secret_equals_only_secrets_and_fingerprints_of_the_same_bytes() -> None:
     assert Secret(KEY.reveal()) == KEY == Fingerprint.of(KEY.reveal())
-    assert KEY != Secret("other")
-    assert KEY != KEY.reveal() and KEY != KEY.reveal().decode()
+    assert Secret("other") != KEY
+    assert KEY.reveal() != KEY and KEY.reveal().decode() != KEY
 
 
 def test_addresses_sort_and_read_as_host_kind_name() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -298,6 +300,23 @@ def test_a_host_that_says_nothing_is_given_up(server: Sshd, silent: int) -> None
     text = refusal(server, address="127.0.0.1", port=silent, timeout=0.5)
     assert f"not reachable at 127.0.0.1 port {silent}: no answer in 0.5 s" in text
     assert time.monotonic() - begun < 3
+
+
+def test_a_busy_sshd_that_hangs_up_before_its_banner_is_tried_again(server: Sshd) -> None:
+    taken = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def hang_up() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    line, _ = listener.accept()
+                    taken.append(1)
+                    line.close()
+
+        threading.Thread(target=hang_up, daemon=True).start()
+        refusal(server, address="127.0.0.1", port=listener.getsockname()[1])
+        assert len(taken) == 3
+        listener.shutdown(socket.SHUT_RDWR)
 
 
 def test_a_connection_that_is_never_answered_is_given_up(server: Sshd) -> None:

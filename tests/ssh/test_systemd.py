@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.ssh, pytest.mark.lab]
 
 LAB = Path(os.environ.get("CEPHDEPLOY_LAB_DIR", "/var/lib/cephdeploy-lab/bookworm"))
 HOST = "compute2"
-FOLDER = "/run/cephdeploy-test"
+FOLDER = f"/run/cephdeploy-test-{os.getpid()}"
 
 Start = Callable[..., str]
 
@@ -76,7 +76,7 @@ def unit(host: Session) -> Iterator[Start]:
 def test_a_unit_that_stays_up_is_well(host: Session, unit: Start) -> None:
     name = unit("/bin/sleep 1000")
     for verb in ("restart", "restart", "start"):
-        answer = ran(host, Restart(name=name, settle=0.5, verb=verb))  # type: ignore[arg-type]
+        answer = ran(host, Restart(name=name, settle=0.5, verb=verb))
         assert answer.status == 0, answer.reason
         assert "ActiveState=active" in answer.text
 

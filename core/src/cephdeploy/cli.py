@@ -6,7 +6,7 @@ Nothing but click is imported until a command runs: ``--help``, ``--version`` an
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,9 +85,7 @@ class Commands(click.Group):
         extra.setdefault("obj", asked)
         if not standalone_mode:
             return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
-        sys.exit(
-            _status(lambda: super(Commands, self).main(args, prog_name, complete_var, False, **extra), asked)
-        )
+        sys.exit(_status(lambda: super(Commands, self).main(args, prog_name, complete_var, False, **extra), asked))
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [*self.commands, *sorted(_foreign().keys() - self.commands.keys())]
@@ -116,9 +114,7 @@ class Commands(click.Group):
         rows = [(name, command.get_short_help_str(100)) for name, command in self.commands.items()]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
-        others = [
-            (name, _told(points)) for name, points in sorted(_foreign().items()) if name not in self.commands
-        ]
+        others = [(name, _told(points)) for name, points in sorted(_foreign().items()) if name not in self.commands]
         if others:
             with formatter.section("Commands of plugins"):
                 formatter.write_dl(others)
@@ -133,9 +129,7 @@ class Commands(click.Group):
         from click.shell_completion import CompletionItem
 
         named = [(name, command.get_short_help_str()) for name, command in self.commands.items()]
-        named += [
-            (name, _told(points)) for name, points in sorted(_foreign().items()) if name not in self.commands
-        ]
+        named += [(name, _told(points)) for name, points in sorted(_foreign().items()) if name not in self.commands]
         found = [CompletionItem(name, help=text) for name, text in named if name.startswith(incomplete)]
         return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
 
@@ -148,9 +142,7 @@ def _foreign() -> dict[str, list[EntryPoint]]:
     for point in entry_points(group=GROUP):
         points = found.setdefault(point.name, [])
         # an editable installation may be seen twice
-        if all(
-            (point.value, _distribution(point)) != (other.value, _distribution(other)) for other in points
-        ):
+        if all((point.value, _distribution(point)) != (other.value, _distribution(other)) for other in points):
             points.append(point)
     return found
 
@@ -171,15 +163,11 @@ def _imported(points: Sequence[EntryPoint]) -> click.Command:
     point = points[0]
     if len(points) > 1:
         names = " and ".join(_distribution(one) for one in points)
-        raise PluginError(
-            f"two distributions provide the command '{point.name}': {names}; uninstall one of them"
-        )
+        raise PluginError(f"two distributions provide the command '{point.name}': {names}; uninstall one of them")
     try:
         command = point.load()
     except Exception as error:
-        raise PluginError(
-            f"command '{point.name}' ({_distribution(point)}) does not import: {error}"
-        ) from error
+        raise PluginError(f"command '{point.name}' ({_distribution(point)}) does not import: {error}") from error
     if not isinstance(command, click.Command):
         kind = type(command).__name__
         raise PluginError(f"command '{point.name}' ({_distribution(point)}) is no click command but a {kind}")
@@ -232,9 +220,7 @@ def _complain(text: str, *, wrap: bool = True) -> None:
     for line in lines(text.rstrip("\n")):
         parts = [line]
         if len(line) > width:
-            parts = textwrap.wrap(
-                line, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
-            )
+            parts = textwrap.wrap(line, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
         for part in parts:
             click.echo(part.encode(encoding, "replace").decode(encoding), err=True)
 
@@ -280,9 +266,7 @@ def _complete_plugins(ctx: click.Context, parameter: click.Parameter, incomplete
 
     before, comma, last = incomplete.rpartition(",")
     names = sorted({point.name for point in entry_points(group="cephdeploy.plugins")})
-    return [
-        f"{before}{comma}{name}" for name in names if name.startswith(last) and name not in before.split(",")
-    ]
+    return [f"{before}{comma}{name}" for name in names if name.startswith(last) and name not in before.split(",")]
 
 
 def _names(ctx: click.Context, parameter: click.Parameter, value: Sequence[str]) -> tuple[str, ...]:
@@ -431,9 +415,7 @@ def plugins(form: str) -> ExitCode:
     else:
         from .report.tables import table
 
-        cells = [
-            [r["name"], r["version"], r["distribution"], r["error"] or ", ".join(r["hooks"])] for r in rows
-        ]
+        cells = [[r["name"], r["version"], r["distribution"], r["error"] or ", ".join(r["hooks"])] for r in rows]
         styles = ["bold red" if row["error"] else "" for row in rows]
         out.show(table(["plugin", "version", "distribution", "hooks"], cells, out.paper, styles=styles))
     return ExitCode.INVALID if any(row["error"] for row in rows) else ExitCode.OK
@@ -516,9 +498,7 @@ def _carried_out(
         hosts=list(header.hosts),
         limit=list(header.limit),
     )
-    journal.write(
-        "plan", steps=[{"step": str(change.address), "action": str(change.action)} for change in plan]
-    )
+    journal.write("plan", steps=[{"step": str(change.address), "action": str(change.action)} for change in plan])
     if plan.changes:
         out.say()
         result = _applied(plan, deployment, journal, out)
@@ -535,7 +515,7 @@ def _carried_out(
         return ExitCode.OK
     out.say()
     with _interruptible("what was to be changed is done; cephdeploy verify proves it"):
-        results = _verified(deployment, out)
+        results = _verified(deployment, out, header.limit)
     for one in results:
         journal.write("verify", plugin=one.plugin, probe=one.title, ok=one.ok, detail=one.detail)
     return _judged(results, out, header, after=f" run {journal.run}")
@@ -604,11 +584,11 @@ def verify(asked: Asked, plugins: Sequence[str], form: str) -> ExitCode:
         return _judged(_verified(deployment, out), out, header)
 
 
-def _verified(deployment: Deployment, out: _Output) -> list[ProbeResult]:
+def _verified(deployment: Deployment, out: _Output, limit: Collection[str] = ()) -> list[ProbeResult]:
     from .report.recap import probe_line
 
     with out.waiting("proving by use"):
-        return deployment.verify(listener=lambda one: out.show([probe_line(one, out.paper)]))
+        return deployment.verify(limit=limit, listener=lambda one: out.show([probe_line(one, out.paper)]))
 
 
 def _judged(results: Sequence[ProbeResult], out: _Output, header: Header, *, after: str = "") -> ExitCode:
@@ -616,14 +596,8 @@ def _judged(results: Sequence[ProbeResult], out: _Output, header: Header, *, aft
 
     bad = sum(not one.ok for one in results)
     if bad:
-        limit = (
-            ""
-            if not header.limit
-            else " --limit left the other hosts as they were; --no-verify leaves this out."
-        )
-        out.say(
-            (f"not proven: {bad} of {count(len(results), 'probe')} failed.", "bold red"), f"{limit}{after}"
-        )
+        limit = "" if not header.limit else " --limit left the other hosts as they were; --no-verify leaves this out."
+        out.say((f"not proven: {bad} of {count(len(results), 'probe')} failed.", "bold red"), f"{limit}{after}")
         return ExitCode.FAILED
     if not results:
         out.say(f"there is nothing to prove: no plugin of this run has a probe.{after}")
@@ -704,9 +678,7 @@ def _fitting(settings: SiteSettings, asked: Asked) -> tuple[str, ...]:
     found = tuple(name for name, component in components.items() if present & set(component.roles))
     if not found:
         roles = ", ".join(sorted({role for component in components.values() for role in component.roles}))
-        raise SettingsError(
-            f"no host in {asked.site} has a role that an installed plugin knows; there are: {roles}"
-        )
+        raise SettingsError(f"no host in {asked.site} has a role that an installed plugin knows; there are: {roles}")
     return found
 
 

@@ -12,14 +12,15 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from . import baseline, engine, facts, planner
 from . import verify as proofs
 from .errors import CephdeployError, HostError, SettingsError, UsageError
-from .graph import Graph, build
+from .graph import Declaration, Graph, build
+from .kinds.ceph import CephUser
 from .plugins import Plugins, author_of, driver, installed
 from .requests import Host
 from .session import Session, bootstrap
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from .planner import Plan
     from .settings import Component, SiteSettings
     from .site import Site
+    from .values import Address
     from .verify import ProbeResult
 
 __all__ = ["Deployment", "components", "connect", "in_play", "load", "target"]
@@ -132,7 +134,7 @@ class Deployment:
             hosts = _reached(settings, names, reach, stack)
             site = facts.gather(settings, hosts)
             graph = build(
-                [*baseline.declarations(site), *chosen.declarations(site)],
+                [*baseline.declarations(site), *_sparing(chosen, site)],
                 serial=lambda role: settings.serial_of(role),
                 find_author=lambda address: author_of(address, site, chosen.names),
             )
@@ -151,17 +153,16 @@ class Deployment:
                 raise UsageError(f"--limit {name}: no such host in this run; there are: {', '.join(self.hosts)}")
         return planner.plan(self.graph, engine.observe(self.graph, self.hosts), limit=limit)
 
-    def apply(
-        self, plan: Plan, *, journal: Record | None = None, listener: Listener = lambda event: None
-    ) -> Result:
+    def apply(self, plan: Plan, *, journal: Record | None = None, listener: Listener = lambda event: None) -> Result:
         """Make the plan true; see :func:`cephdeploy.engine.apply`."""
         return engine.apply(plan, self.hosts, journal=journal, listener=listener)
 
-    def verify(self, *, listener: Callable[[ProbeResult], None] = lambda result: None) -> list[ProbeResult]:
+    def verify(
+        self, *, limit: Collection[str] = (), listener: Callable[[ProbeResult], None] = lambda result: None
+    ) -> list[ProbeResult]:
         """Run the plugins' probes; see :func:`cephdeploy.verify.verify`."""
-        return proofs.verify(
-            self.site, self.plugins.probes(self.site), self.hosts, connect=self._openstack, listener=listener
-        )
+        probes = self.plugins.probes(self.site)
+        return proofs.verify(self.site, probes, self.hosts, connect=self._openstack, listener=listener, limit=limit)
 
     def _openstack(self) -> Any:
         """The operator's own connection, by clouds.yaml or OS_*."""
@@ -190,6 +191,26 @@ class Deployment:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _sparing(chosen: Plugins, site: Site) -> list[Declaration]:
+    """The chosen plugins' declarations; a user's exact caps spare what the site's other plugins ask for."""
+    declared = chosen.declarations(site)
+    users = {one.resource.address for one in declared if isinstance(one.resource, CephUser) and one.resource.exact}
+    if not users:
+        return declared
+    others = Plugins([name for name in installed() if name not in chosen.names])
+    spared: dict[Address, CephUser] = {}
+    for one in others.declarations(site):
+        if isinstance(one.resource, CephUser) and one.resource.address in users:
+            known = spared.get(one.resource.address)
+            spared[one.resource.address] = known.merged(one.resource) if known else one.resource
+    return [
+        replace(one, resource=replace(one.resource, spared=spared[one.resource.address].caps))
+        if isinstance(one.resource, CephUser) and one.resource.address in spared
+        else one
+        for one in declared
+    ]
 
 
 def _reached(

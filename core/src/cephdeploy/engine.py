@@ -188,8 +188,8 @@ class _Walk:
         return address in self._todo
 
     def digest(self, address: Address) -> str | Unknown:
-        resource, have = self._resolved(address)
-        return digest(resource.want(have, self))
+        resource, _ = self._resolved(address)
+        return digest(resource.want(None, self))
 
     def _lookup(self, ref: Ref) -> object:
         state = self._states.get(ref.address)
@@ -215,7 +215,7 @@ class _Walk:
                             waiting.setdefault(address.host, []).append(address)
                 # a host takes one batch at a time; what gets ready meanwhile travels in its next
                 for host in [host for host in waiting if host not in busy.values()]:
-                    addresses = tuple(waiting.pop(host))
+                    addresses = self._next(waiting, host)
                     self._journal.write("send", host=host, steps=[str(address) for address in addresses])
                     self._listener(Started(host, addresses))
                     busy[pool.submit(self._batch, host, addresses)] = host
@@ -228,6 +228,15 @@ class _Walk:
                         self._end(outcome)
                         sorter.done(outcome.address)
         return Result(tuple(self._outcomes), self._plan.unchanged, time.monotonic() - began)
+
+    def _next(self, waiting: dict[str, list[Address]], host: str) -> tuple[Address, ...]:
+        """What a host is sent now: what is quick first, so that it does not wait for a restart's answer."""
+        ready = waiting.pop(host)
+        quick = [address for address in ready if not self._graph.nodes[address].resource.patient]
+        if quick and len(quick) < len(ready):
+            waiting[host] = [address for address in ready if address not in quick]
+            return tuple(quick)
+        return tuple(ready)
 
     def _needs_work(self, address: Address) -> bool:
         """Whether a ready address is to be sent; what waits for a failed one is settled here."""
@@ -254,8 +263,8 @@ class _Walk:
         for address in addresses:
             try:
                 steps.append(self._step(address))
-            except (Unfit, CephdeployError) as error:
-                outcomes.append(Outcome(address, Status.FAILED, redacted(str(error))))
+            except Exception as error:
+                outcomes.append(Outcome(address, Status.FAILED, _told(error)))
         marks = self._marks(addresses)
         groups = [Group(requests=marks, gate=True), *(step.group() for step in steps)]
         try:
@@ -274,8 +283,8 @@ class _Walk:
             try:
                 self._states[step.address] = step.outcome(answered)
                 outcomes.append(Outcome(step.address, Status.CHANGED, "", seconds))
-            except (Unfit, ChangeError) as error:
-                outcomes.append(Outcome(step.address, Status.FAILED, redacted(str(error)), seconds))
+            except Exception as error:
+                outcomes.append(Outcome(step.address, Status.FAILED, _told(error), seconds))
         return outcomes
 
     def _step(self, address: Address) -> _Step:
@@ -320,6 +329,13 @@ class _Step:
             what = ", ".join(f"{d.name} is {shown(d.have)}, not {shown(d.want)}" for d in left) or "it is not there"
             raise ChangeError(f"still differs after the change: {what}")
         return state
+
+
+def _told(error: Exception) -> str:
+    """What a person is told of a step's error. A kind may be anybody's: a fault in it ends its step alone."""
+    if isinstance(error, Unfit | CephdeployError):
+        return redacted(str(error))
+    return redacted(f"the kind has a fault: {type(error).__name__}: {error}")
 
 
 def _failure(request: Request, answer: Ran) -> str:

@@ -108,7 +108,8 @@ class _Asked:
 
     def _host(self, distro: Distro, versioned: Answer) -> Host:
         said = dict(
-            line.split(maxsplit=1) for line in (versioned.text if isinstance(versioned, Ran) else "").splitlines()
+            line.split(maxsplit=1)
+            for line in (versioned.text if isinstance(versioned, Ran) else "").splitlines()
             if len(line.split()) == 2
         )
         versions = {

@@ -249,5 +249,3 @@ def _add_batches(
                 for address in (service.address, *service.restart_on):
                     before[address][barrier] = "rolling"
     return watchers
-
-

@@ -548,8 +548,9 @@ def do_unit(fields):
 def ill(now, first):
     """What is wrong with a unit that was restarted a moment ago; empty when nothing is."""
     state, sub = now.get("ActiveState"), now.get("SubState")
-    starts = int(now.get("NRestarts") or 0)  # systemd before 235 does not count
-    if starts or now.get("MainPID") != first.get("MainPID"):
+    # systemd before 235 does not count; and one that was waiting to start again keeps its count over a restart
+    starts = int(now.get("NRestarts") or 0) - int(first.get("NRestarts") or 0)
+    if starts > 0 or now.get("MainPID") != first.get("MainPID"):
         return "did not stay up: %s (%s), started %d times" % (state, sub, max(starts, 1) + 1)
     if state in ("active", "reloading"):
         return ""
@@ -614,7 +615,7 @@ def program_of(words):
     """The name that oslo.config knows a program by: the script's, where an interpreter runs it."""
     for word in words:
         name = os.path.basename(word)
-        if word.startswith("-") or name.startswith("python"):
+        if word.startswith("-") or name.startswith("python") or name in ("sh", "bash", "dash", "env"):
             continue
         return name[: -len(".py")] if name.endswith(".py") else name
     return ""

@@ -140,7 +140,9 @@ class _Walk:
                 # what it watches drifted and is put right: it may have been started with the drifted one, and
                 # its stamp is made pending before those change
                 found = (Difference("configuration", "pending", want.values["configuration"]),)
-            self._digests[address] = digest(want)
+            if address in self.graph.watchers:
+                # of what is declared, and not of what it comes to here: an operator's own part is theirs
+                self._digests[address] = digest(resource.want(None, self))
             if not found:
                 self.unchanged += 1
                 return

@@ -134,15 +134,9 @@ class Progress(_Area):
             names = words.listed([words.short(address) for address in addresses])
             name = self._paper.padded(host, self._widths[0])
             time_taken = (f"{self._elapsed(began):>8}", "dim")
-            made.append(
-                self._cut(self._paper.line(self._frame(), (f"{name}", "bold"), time_taken, f"  {names}"))
-            )
+            made.append(self._cut(self._paper.line(self._frame(), (f"{name}", "bold"), time_taken, f"  {names}")))
         if len(busy) > _MOST:
-            made.append(
-                self._paper.line(
-                    (f"  and {words.count(len(busy) - _MOST, 'more host', 'more hosts')}", "dim")
-                )
-            )
+            made.append(self._paper.line((f"  and {words.count(len(busy) - _MOST, 'more host', 'more hosts')}", "dim")))
         last = _STOPPING if self._stopping else f"{self._ended} of {words.count(len(self._actions), 'step')}"
         made.append(self._cut(self._paper.line((f"  {last} · {self._elapsed()}", "dim"))))
         return made

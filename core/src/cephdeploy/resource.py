@@ -65,6 +65,8 @@ class Resource(ABC):
     kind: ClassVar[str]
     #: Whether probes of this kind take long enough to run beside others (they start a process).
     slow: ClassVar[bool] = False
+    #: Whether changes of this kind take so long that they travel only when nothing else is ready there.
+    patient: ClassVar[bool] = False
 
     host: str
     after: tuple[Address, ...] = ()
@@ -114,6 +116,8 @@ class Resource(ABC):
     @abstractmethod
     def want(self, have: State | None, upstream: Upstream) -> State:
         """What should be, given what is there: foreign parts of ``have`` stay.
+
+        With None it tells what is declared alone; services are restarted by a digest of that.
 
         References are resolved already; a value may be ``UNKNOWN``.
 

@@ -75,7 +75,13 @@ DEFAULT_SERIAL: Final[tuple[int | str, ...]] = (1, "25%")
 class Settings(BaseModel):
     """The base of every part of the site file: unknown keys are refused, values can't be changed."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        # the text under a field is its description: in `cephdeploy settings`, `init` and the schema
+        use_attribute_docstrings=True,
+    )
 
 
 # Names

@@ -9,11 +9,11 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from .errors import CephdeployError, ProofError
+from .errors import CephdeployError, HostError, ProofError
 from .redaction import redacted
 from .requests import Group, Ran, Run
 from .requests import Host as Line
@@ -83,6 +83,8 @@ class Proof:
 
     title: str
     prove: Callable[[Workbench], str]
+    #: The host that it is about; empty when it is about the whole.
+    host: str = ""
 
 
 Probe = Check | Proof
@@ -140,7 +142,11 @@ class Workbench:
         """
         images = self.cloud.image
         image = images.create_image(
-            name=name, data=_IMAGE, disk_format="raw", container_format="bare", visibility="private",
+            name=name,
+            data=_IMAGE,
+            disk_format="raw",
+            container_format="bare",
+            visibility="private",
             validate_checksum=False,
         )
         self.cleanup(images.delete_image, image.id)
@@ -185,12 +191,16 @@ def verify(
     *,
     connect: Callable[[], Any],
     listener: Callable[[ProbeResult], None] = lambda result: None,
+    limit: Collection[str] = (),
 ) -> list[ProbeResult]:
     """Run every probe: the checks of each host in one round trip, then the proofs one by one.
 
+    :param limit: leave out what is about other hosts than these.
     :param connect: makes the OpenStack connection; called only if a proof needs it.
     :param listener: called with each result as it is there.
     """
+    if limit:
+        probes = [(plugin, probe) for plugin, probe in probes if not probe.host or probe.host in limit]
     results = []
     for result in (*_checked(probes, hosts), *_proved(site, probes, hosts, connect)):
         listener(result)
@@ -212,7 +222,13 @@ def _checked(probes: Sequence[tuple[str, Probe]], hosts: Mapping[str, Line]) -> 
             for _, check in checks
         ]
         began = time.monotonic()
-        for (plugin, check), answers in zip(checks, hosts[host].exchange(groups), strict=True):
+        try:
+            answered = hosts[host].exchange(groups)
+        except HostError as error:
+            for plugin, check in checks:
+                yield ProbeResult(plugin, f"{check.title} ({host})", False, redacted(str(error)), 0.0)
+            continue
+        for (plugin, check), answers in zip(checks, answered, strict=True):
             ran = [answer for answer in answers if isinstance(answer, Ran)]
             ok, detail = _judged(check, ran)
             title = f"{check.title} ({check.host})"

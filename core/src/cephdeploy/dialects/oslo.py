@@ -89,9 +89,7 @@ class _Parser(BaseParser):
         begin = re.match(r"[^=:]*[=:][^\S\r\n]*", text)
         assert begin, "oslo.config finds no assignment without a separator"
         option = (self._section, key)
-        self._layout.live.append(
-            Live(option, "\n".join(value), first, stop, begin.end(), max(begin.end(), end))
-        )
+        self._layout.live.append(Live(option, "\n".join(value), first, stop, begin.end(), max(begin.end(), end)))
 
     def parse_exc(self, message: str, line: int, text: str) -> Refused:  # type: ignore[override]
         return Refused(line, message[:1].lower() + message[1:])

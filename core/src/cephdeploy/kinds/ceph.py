@@ -133,7 +133,8 @@ class CephUser(Resource):
 
     :param entity: with its type, such as ``client.cinder``.
     :param caps: service to caps, such as ``{"mon": "profile rbd"}``.
-    :param exact: whether caps that are not asked for are taken away.
+    :param exact: whether caps that nobody on the site asks for are taken away.
+    :param spared: with ``exact``, caps that plugins ask for which don't take part in this run.
     """
 
     kind: ClassVar[str] = "user"
@@ -142,6 +143,7 @@ class CephUser(Resource):
     entity: str
     caps: Mapping[str, str] = field(hash=False)
     exact: bool = False
+    spared: Mapping[str, str] = field(default_factory=dict, hash=False)
     prefix: tuple[str, ...] = ()
 
     @classmethod
@@ -157,9 +159,8 @@ class CephUser(Resource):
     def merged(self, other: Self) -> Self:
         if (self.exact, self.prefix) != (other.exact, other.prefix):
             raise Clash("one of them takes caps away and the other does not")
-        services = dict.fromkeys((*self.caps, *other.caps))
-        caps = {name: _merged(self.caps.get(name, ""), other.caps.get(name, "")) for name in services}
-        return replace(self, caps=caps, after=tuple(dict.fromkeys((*self.after, *other.after))))
+        after = tuple(dict.fromkeys((*self.after, *other.after)))
+        return replace(self, caps=_added(self.caps, other.caps), spared=_added(self.spared, other.spared), after=after)
 
     def probe(self) -> Sequence[Request]:
         argv = (*self.prefix, "ceph", "auth", "ls", "-f", "json")
@@ -178,10 +179,10 @@ class CephUser(Resource):
         ours = {name: ", ".join(grants(text)) for name, text in self.caps.items()}
         if have is None:
             return State(ours)
+        held = {name: str(text) for name, text in have.values.items() if text}
         if self.exact:
-            return State({**dict.fromkeys(have.values), **_kept_if_equal(have, ours)})
-        services = dict.fromkeys((*have.values, *ours))
-        return State({name: _merged(str(have.values.get(name) or ""), ours.get(name, "")) for name in services})
+            held = {name: _common(text, _added(ours, self.spared).get(name, "")) for name, text in held.items()}
+        return State({name: text or None for name, text in _added(held, ours).items()})
 
     def change(self, have: State | None, want: State) -> Sequence[Request]:
         caps = [word for name in _ordered(want.values) for word in (name, str(want.values[name]))]
@@ -197,12 +198,14 @@ class CephUser(Resource):
             )
 
 
-def _kept_if_equal(have: State, ours: Mapping[str, str]) -> dict[str, str]:
-    """Our caps, written as they are there already where they mean the same."""
-    return {
-        name: str(have.values[name]) if set(grants(str(have.values.get(name) or ""))) == set(grants(text)) else text
-        for name, text in ours.items()
-    }
+def _added(caps: Mapping[str, str], more: Mapping[str, str]) -> dict[str, str]:
+    """Both of two users' caps, service by service."""
+    return {name: _merged(caps.get(name, ""), more.get(name, "")) for name in dict.fromkeys((*caps, *more))}
+
+
+def _common(caps: str, allowed: str) -> str:
+    """The grants of ``caps`` that stand in ``allowed`` too."""
+    return ", ".join(grant for grant in grants(caps) if grant in grants(allowed))
 
 
 def _ordered(values: Mapping[str, object]) -> list[str]:

@@ -167,7 +167,7 @@ class Keyring(File):
         if (self.owner, self.group, self.mode) != (other.owner, other.group, other.mode):
             raise Clash(
                 f"one wants it for {self.owner}:{self.group} and the other for {other.owner}:{other.group}; "
-                "give the two services users of their own (the settings 'user')"
+                "give one of them a cephx user of its own, as nova: {user: nova} does in the site file"
             )
         return replace(self, after=tuple(dict.fromkeys((*self.after, *other.after))))
 
@@ -245,5 +245,3 @@ def _between(content: bytes, begin: bytes, end: bytes) -> bytes | None:
         return None
     first = lines.index(begin)
     return b"\n".join(lines[first + 1 : lines.index(end, first)])
-
-

@@ -48,9 +48,7 @@ class LibvirtSecret(Resource):
     @classmethod
     def of(cls, site: Site, host: Host, entity: str) -> Self:
         """The secret for a cephx user such as ``client.cinder``, with the usage that Ceph's manual gives it."""
-        return cls(
-            host=host.name, uuid=site.secret_uuid(entity), usage=f"{entity} secret", value=site.key(entity)
-        )
+        return cls(host=host.name, uuid=site.secret_uuid(entity), usage=f"{entity} secret", value=site.key(entity))
 
     @property
     def name(self) -> str:

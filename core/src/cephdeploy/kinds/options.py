@@ -262,8 +262,9 @@ class CephConf(_Options):
                 "or move that file away"
             )
         values = {**want.values}
-        if have is not None and _monitors(have.values.get("[global] mon_host")) == _monitors(values["[global] mon_host"]):
-            values["[global] mon_host"] = have.values["[global] mon_host"]
+        present = have.values.get("[global] mon_host") if have is not None else None
+        if present is not None and _monitors(present) == _monitors(values["[global] mon_host"]):
+            values["[global] mon_host"] = present
         mode = int(str(have.values["mode"]), 8) | 0o444 if have is not None else 0o644
         return State({**values, "mode": f"{mode:04o}"})
 

@@ -38,6 +38,7 @@ class Service(Resource):
 
     kind: ClassVar[str] = "service"
     slow: ClassVar[bool] = True
+    patient: ClassVar[bool] = True
 
     role: str
     unit: str

@@ -51,8 +51,7 @@ def _waits(graph: Graph, numbers: Mapping[Address, int]) -> dict[Address, str]:
     for first, then, why in _reduced(graph):
         by_reason.setdefault(then, {}).setdefault(why, []).append(numbers[first])
     return {
-        then: "after "
-        + "; ".join(f"{_runs(sorted(found))} ({_reason(why, then)})" for why, found in reasons.items())
+        then: "after " + "; ".join(f"{_runs(sorted(found))} ({_reason(why, then)})" for why, found in reasons.items())
         for then, reasons in by_reason.items()
     }
 

@@ -81,9 +81,7 @@ class Header:
         made.append(paper.line((f"plugins {names}", "dim")))
         if self.limit:
             hosts = ranges(sorted(self.limit, key=natural))
-            made.append(
-                paper.line((f"limited to {hosts}; the other hosts are looked at and left alone", "dim"))
-            )
+            made.append(paper.line((f"limited to {hosts}; the other hosts are looked at and left alone", "dim")))
         return made
 
     @property

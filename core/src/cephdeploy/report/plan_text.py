@@ -61,9 +61,7 @@ class Block:
     notes: tuple[tuple[str, ...], ...]
 
 
-def plan_text(
-    plan: Plan, header: Header, paper: Paper, *, verbose: bool = False, command: str = ""
-) -> list[Line]:
+def plan_text(plan: Plan, header: Header, paper: Paper, *, verbose: bool = False, command: str = "") -> list[Line]:
     """The plan's lines.
 
     :param verbose: with the unified diff of each file.
@@ -119,16 +117,12 @@ def blocks(plan: Plan, *, verbose: bool = False) -> list[Block]:
     # as sets: a batch that waits for another has its steps in another order
     folded: dict[frozenset[Row], dict[str, dict[Row, tuple[str, ...]]]] = {}
     for host, changes in by_host.items():
-        rows = {
-            _row(change, waves, verbose=verbose): tuple(map(words.plain, change.notes)) for change in changes
-        }
+        rows = {_row(change, waves, verbose=verbose): tuple(map(words.plain, change.notes)) for change in changes}
         folded.setdefault(frozenset(rows), {})[host] = rows
     found = []
     for hosts in folded.values():
         order = tuple(next(iter(hosts.values())))
-        found.append(
-            Block(tuple(sorted(hosts, key=words.natural)), order, tuple(_notes(hosts, row) for row in order))
-        )
+        found.append(Block(tuple(sorted(hosts, key=words.natural)), order, tuple(_notes(hosts, row) for row in order)))
     return found
 
 
@@ -186,14 +180,10 @@ def _created(change: Change) -> Iterator[Detail]:
     elif kind == "secret" and {"usage", "value"} <= given.keys():
         usage = f"'{given['usage']}'" if " " in given["usage"] else given["usage"]
         yield Detail(f"for {usage}, value {given['value']}")
-    elif sum(len(name) + len(text) + 4 for name, text in given.items()) > 56 or any(
-        "[" in name for name in given
-    ):
+    elif sum(len(name) + len(text) + 4 for name, text in given.items()) > 56 or any("[" in name for name in given):
         yield from (Detail(text, words.plain(name)) for name, text in given.items())
     else:
-        quoted = {
-            name: f"'{text}'" if " " in text and text[0] not in "(<" else text for name, text in given.items()
-        }
+        quoted = {name: f"'{text}'" if " " in text and text[0] not in "(<" else text for name, text in given.items()}
         yield Detail("   ".join(f"{words.plain(name)} {text}" for name, text in quoted.items()))
 
 
@@ -265,9 +255,7 @@ def _block(block: Block, column: int, paper: Paper) -> Iterator[Line]:
 def _drawn(row: Row, notes: Sequence[str], column: int, paper: Paper) -> Iterator[Line]:
     sign, style = SIGNS[row.action], STYLES[row.action]
     details = list(_aligned(row.details, paper))
-    narrow = any(
-        detail.name and column + _length(detail, paper) > (paper.width or sys.maxsize) for detail in details
-    )
+    narrow = any(detail.name and column + _length(detail, paper) > (paper.width or sys.maxsize) for detail in details)
     column = _BELOW if narrow else column
     beside = [pieces for detail in details for pieces in _fitted(detail, column, paper)]
     beside += [[(text, "yellow")] for note in notes for text in paper.wrapped(f"note: {note}", column)]

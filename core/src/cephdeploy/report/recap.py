@@ -84,9 +84,7 @@ def _failure(failure: Outcome, left_out: Sequence[Outcome], paper: Paper) -> lis
         made.append(paper.line((f"{word:8}  ", _STYLES[word]) if number == 0 else " " * 10, text))
     if left_out:
         names = words.listed([f"{words.short(one.address)} on {one.address.host}" for one in left_out])
-        steps = (
-            "1 step that needs it was" if len(left_out) == 1 else f"{len(left_out)} steps that need it were"
-        )
+        steps = "1 step that needs it was" if len(left_out) == 1 else f"{len(left_out)} steps that need it were"
         for text in paper.wrapped(f"{steps} skipped: {names}", 10):
             made.append(paper.line(" " * 10, (text, "dim")))
     return made
@@ -115,9 +113,7 @@ def finished_line(outcome: Outcome, action: Action | None, widths: tuple[int, in
         time = f"{outcome.seconds:6.1f} s"
         return paper.line(("✓ ", "green"), host, f"{name}  {verb:9}", (time, "dim"))
     word, detail = str(outcome.status), _said(outcome)
-    return paper.line(
-        ("✗ ", "bold red"), host, f"{name}  ", (word, _STYLES[word]), f": {detail}" if detail else ""
-    )
+    return paper.line(("✗ ", "bold red"), host, f"{name}  ", (word, _STYLES[word]), f": {detail}" if detail else "")
 
 
 def probe_line(result: ProbeResult, paper: Paper) -> Line:
@@ -127,6 +123,4 @@ def probe_line(result: ProbeResult, paper: Paper) -> Line:
     time = (f"{result.seconds:6.1f} s", "dim")
     if result.ok:
         return paper.line(sign, paper.padded(title, 56), time, (f"   {detail}", "dim") if detail else "")
-    return paper.line(
-        sign, paper.padded(title, 56), time, ("   failed", "bold red"), f": {detail}" if detail else ""
-    )
+    return paper.line(sign, paper.padded(title, 56), time, ("   failed", "bold red"), f": {detail}" if detail else "")

@@ -112,9 +112,7 @@ def ranges(names: Iterable[str]) -> str:
         last = runs[-1][-1] if runs else ("", "", "")
         follows = number and last[1] and (head, tail, len(number)) == (last[0], last[2], len(last[1]))
         # 9 and 10 differ in length and still follow; 09 and 010 do not
-        grows = (
-            number and last[1] and (head, tail) == (last[0], last[2]) and "0" not in (number[0], last[1][0])
-        )
+        grows = number and last[1] and (head, tail) == (last[0], last[2]) and "0" not in (number[0], last[1][0])
         if (follows or grows) and int(number) == int(last[1]) + 1:
             runs[-1].append((head, number, tail))
         else:

@@ -148,9 +148,7 @@ class FakeCeph:
 
     def minimal_conf(self) -> str:
         """What ``ceph config generate-minimal-conf`` prints, tabs and all."""
-        return (
-            f"# minimal ceph.conf for {self.fsid}\n[global]\n\tfsid = {self.fsid}\n\tmon_host = {self.mon_host}\n"
-        )
+        return f"# minimal ceph.conf for {self.fsid}\n[global]\n\tfsid = {self.fsid}\n\tmon_host = {self.mon_host}\n"
 
     def _pool_shown(self, number: int, name: str) -> dict[str, object]:
         pool = self.pools[name]
@@ -249,7 +247,7 @@ class FakeCeph:
         except _ErrnoError as error:
             last = "rbd: couldn't connect to the cluster!" if program == "rbd" else "couldn't connect to cluster"
             return 1, "", f"{error}\n{last}\n"
-        work = _Client(self, user, given, stdin, Unscripted(argv, where))
+        work = _Client(self, user, given, stdin, read, Unscripted(argv, where))
         try:
             return 0, work.rbd() if program == "rbd" else work.rados(), ""
         except _ErrnoError as error:
@@ -320,11 +318,20 @@ def _rights(caps: Iterable[str], pool: str) -> set[str]:
 class _Client:
     """One command of one connected user."""
 
-    def __init__(self, ceph: FakeCeph, user: FakeUser, given: Words, stdin: bytes, unknown: Unscripted) -> None:
+    def __init__(
+        self,
+        ceph: FakeCeph,
+        user: FakeUser,
+        given: Words,
+        stdin: bytes,
+        read: Callable[[str], bytes | None],
+        unknown: Unscripted,
+    ) -> None:
         self._ceph = ceph
         self._user = user
         self._given = given
         self._stdin = stdin
+        self._read = read
         self._unknown = unknown
 
     def _pool(self, name: str | None, rights: str) -> FakePool:
@@ -389,7 +396,10 @@ class _Client:
                 return self._image(spec, "r")[2].content
             case ["info", spec]:
                 _, name, image, _ = self._image(spec, "r")
-                shown = {"name": name, "size": image.size, **({"parent": image.parent} if image.parent else {})}
+                shown: dict[str, object] = {"name": name, "size": image.size}
+                if image.parent:
+                    pool_name, parent, snap = self._spec(image.parent)
+                    shown["parent"] = {"pool": pool_name, "image": parent, "snapshot": snap}
                 return json.dumps(shown) if self._given.option("--format") == "json" else f"rbd image '{name}':\n"
             case ["rm" | "remove", spec]:
                 holder, name, image, _ = self._image(spec, "rwx")
@@ -406,7 +416,11 @@ class _Client:
                 image.snapshots[snap] = verb == "protect"
                 return ""
             case ["snap", "ls", spec]:
-                return self._listed(self._image(spec, "r")[2].snapshots)
+                snapshots = self._image(spec, "r")[2].snapshots
+                if self._given.option("--format") != "json":
+                    return self._listed(snapshots)
+                each = enumerate(snapshots.items(), 1)
+                return json.dumps([{"id": n, "name": name, "protected": str(p).lower()} for n, (name, p) in each])
             case ["snap", "rm", spec]:
                 _, _, image, snap = self._image(spec, "rwx")
                 if image.snapshots[snap]:
@@ -434,8 +448,9 @@ class _Client:
                 return "".join(f"{name}\n" for name in self._ceph.pools)
             case ["ls"]:
                 return self._listed(self._pool(pool_option, "r").objects)
-            case ["put", name, "-" | "/dev/stdin"]:
-                self._pool(pool_option, "w").objects[name] = self._stdin
+            case ["put", name, file]:
+                content = self._stdin if file in ("-", "/dev/stdin") else _opened(file, self._read)
+                self._pool(pool_option, "w").objects[name] = content
                 return ""
             case ["get" | "stat" as verb, name, *_]:
                 objects = self._pool(pool_option, "r").objects

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FakeDirectory", "FakeFile", "FakeHost", "FakeSecret", "FakeUnit", "Program", "Said", "Unscripted"]
 
-CHANGED, KILLED, SKIPPED, NO_EXEC, MISSING = 75, 124, 125, 126, 127
+CHANGED, KILLED, SKIPPED, MISSING = 75, 124, 125, 127
 
 
 @dataclass
@@ -121,6 +121,8 @@ class FakeHost:
         self.ceph = ceph or FakeCeph()
         self.files: dict[str, FakeFile] = {}
         self.directories: dict[str, FakeDirectory] = {}
+        #: Path to what access lists say besides: ``{"user:qemu": "--x"}``.
+        self.acls: dict[str, dict[str, str]] = {}
         #: Path of a symbolic link to where it leads.
         self.links: dict[str, str] = {}
         #: User to its groups, its own first.
@@ -203,13 +205,23 @@ class FakeHost:
         self.interfere.append(cut)
 
     def may_read(self, user: str, path: str) -> bool:
-        """Whether an account may read a file; directories don't matter here."""
-        file = self.files[self._real(path)]
+        """Whether an account may read a file; the directories above it don't matter here."""
+        return self._may(user, path, 4)
+
+    def _may(self, user: str, path: str, bit: int) -> bool:
+        real = self._real(path)
+        found = self.files.get(real) or self.directories.get(real, FakeDirectory())
         if user in ("", "root"):
             return True
-        if file.owner == user:
-            return bool(file.mode & 0o400)
-        return bool(file.mode & (0o040 if file.group in self.accounts[user] else 0o004))
+        if found.owner == user:
+            return bool(found.mode & bit << 6)
+        listed = self.acls.get(real, {})
+        letter = {4: "r", 2: "w", 1: "x"}[bit]
+        if f"user:{user}" in listed:
+            return letter in listed[f"user:{user}"]
+        if any(letter in listed.get(f"group:{group}", "") for group in self.accounts[user]):
+            return True
+        return bool(found.mode & (bit << 3 if found.group in self.accounts[user] else bit))
 
     # the protocol
 
@@ -300,18 +312,20 @@ class FakeHost:
     def _known(self, owner: str, group: str) -> Ran | None:
         """A failure if there is no such user or group."""
         if owner not in self.accounts and not owner.isdigit():
-            return Ran(status=1, err=f"no such user or group here: 'getpwnam(): name not found: {owner!r}'".encode())
+            return Ran(status=1, err=_nobody("user", owner))
         groups = {name for names in self.accounts.values() for name in names}
         if group not in groups and not group.isdigit():
-            return Ran(status=1, err=f"no such user or group here: 'getgrnam(): name not found: {group!r}'".encode())
+            return Ran(status=1, err=_nobody("group", group))
         return None
 
     def _write(self, request: Write) -> Ran:
         if unknown := self._known(request.owner, request.group):
             return unknown
         path = self._real(request.path)
+        if path != request.path and path not in self.files:
+            return Ran(status=1, err=f"{request.path} is a link that leads nowhere".encode())
         if self._is_directory(path):
-            return Ran(status=1, err=f"{path}: Is a directory".encode())
+            return Ran(status=1, err=f"{path} is not a file; move it away".encode())
         present = hashlib.sha256(self.files[path].content).hexdigest() if path in self.files else ""
         if request.expect not in (ANY, present):
             return Ran(status=CHANGED, err=b"the file is not what the plan saw")
@@ -322,7 +336,7 @@ class FakeHost:
     def _make_directory(self, request: MakeDirectory) -> Ran:
         path = self._real(request.path)
         if path in self.files:
-            return Ran(status=1, err=f"{path}: File exists".encode())
+            return Ran(status=1, err=f"{path} is not a directory; move it away".encode())
         if unknown := self._known(request.owner, request.group):
             return unknown
         self.directories[path] = FakeDirectory(request.mode, request.owner, request.group)
@@ -334,6 +348,7 @@ class FakeHost:
         unit = self.units.get(name)
         if unit is None:
             return {
+                "Type": "simple",
                 "ActiveState": "inactive",
                 "LoadState": "not-found",
                 "MainPID": "0",
@@ -343,6 +358,7 @@ class FakeHost:
                 "UnitFileState": "",
             }
         return {
+            "Type": "simple",
             "ActiveState": unit.active,
             "LoadState": unit.load,
             "MainPID": str(unit.pid),
@@ -361,8 +377,9 @@ class FakeHost:
             said = f"Failed to {request.verb} {request.name}: Unit {request.name} not found."
             return Ran(status=5, err=f"\n{said}".encode())
         if unit.stop_seconds > request.timeout:
-            unit.stop()
-            return Ran(status=KILLED, err=b"\n")
+            unit.active, unit.sub = "deactivating", "stop-sigterm"
+            said = f"{request.name}: {request.verb} is not done after {request.timeout:g} seconds and goes on; "
+            return Ran(status=KILLED, err=f"\n{said}it is deactivating".encode())
         self._last_pid += 1
         unit.pid = self._last_pid
         unit.starts += 1
@@ -378,28 +395,36 @@ class FakeHost:
     def _chain(self, request: Chain) -> Chained:
         unit = self.units.get(request.unit)
         words = unit.argv if unit is not None and unit.pid else ()
-        names: list[str] = []
-        for at, word in enumerate(words):
-            name, equals, value = word.partition("=")
-            if not equals and at + 1 < len(words):
-                value = words[at + 1]
-            if name == "--config-file":
-                names.append(value)
-            elif name == "--config-dir":
-                names += self._conf_directory(value)
-        if words and not names:
-            program = basename(request.path).removesuffix(".conf")
-            project = request.project
-            names = [f"/usr/share/{project}/{program}-dist.conf", f"/etc/{project}/{program}.conf"]
-            names += self._conf_directory(f"/etc/{project}/{project}.conf.d")
-            names += self._conf_directory(f"/etc/{project}/{program}.conf.d")
-        elif not words:
-            names = list(request.default) or [request.path]
+        if not words and unit is not None and not request.default:
+            words = unit.argv if any(word.startswith("--config-") for word in unit.argv) else ()
+        names = self._reading_order(words, request) if words else [*request.default] or [request.path]
         known = [(name, self.files.get(self._real(name))) for name in names]
         return Chained(files=tuple((name, file.content) for name, file in known if file is not None))
 
+    def _reading_order(self, words: Sequence[str], request: Chain) -> list[str]:
+        """The files that oslo.config reads for a command line; ``~`` and relative paths are not known here."""
+        named: list[tuple[str, str]] = []
+        for at, word in enumerate(words):
+            option, equals, value = word.partition("=")
+            if option in ("--config-file", "--config-dir") and (equals or at + 1 < len(words)):
+                named.append((option, value if equals else words[at + 1]))
+        program = next((basename(w) for w in words if not w.startswith("-") and "python" not in basename(w)), "")
+        project = request.project
+        own = basename(request.path).removesuffix(".conf")
+        names = [name for name in dict.fromkeys((project, own, program)) if name]
+        files: list[str] = []
+        if "--config-file" not in dict(named):
+            files += [f"/usr/share/{project}/{name}-dist.conf" for name in names]
+            files += [f"/etc/{project}/{name}.conf" for name in names]
+        if "--config-dir" not in dict(named):
+            files += [path for name in names for path in self._conf_directory(f"/etc/{project}/{name}.conf.d")]
+        for option, value in named:
+            files += [value] if option == "--config-file" else self._conf_directory(value)
+        return files
+
     def _conf_directory(self, path: str) -> list[str]:
-        return sorted(name for name in self.files if dirname(name) == path.rstrip("/") and name.endswith(".conf"))
+        found = (name for name in self.files if dirname(name) == path.rstrip("/") and name.endswith(".conf"))
+        return sorted(name for name in found if not basename(name).startswith("."))
 
     # programs
 
@@ -408,10 +433,10 @@ class FakeHost:
         if program is None:
             return Ran(status=MISSING, err=f"no program '{request.argv[0]}' here".encode())
         if request.user and request.user not in self.accounts:
-            return Ran(status=NO_EXEC, err=f"'getpwnam(): name not found: {request.user!r}'".encode())
+            return Ran(status=1, err=_nobody("user", request.user))
         stdin = request.stdin.reveal() if isinstance(request.stdin, Secret) else request.stdin
-        status, said, complaint = program(request.argv, stdin, "" if request.user == "root" else request.user)
-        out = said.encode() if isinstance(said, str) else said
+        status, output, complaint = program(request.argv, stdin, "" if request.user == "root" else request.user)
+        out = output.encode() if isinstance(output, str) else output
         err = complaint.encode() if isinstance(complaint, str) else complaint
         if request.pick is not None and status == 0:
             try:
@@ -419,8 +444,11 @@ class FakeHost:
                 for step in request.pick.path:
                     found = found[step]
                 out = json.dumps([one for one in found if one.get(request.pick.key) in request.pick.values]).encode()
-            except (ValueError, LookupError, AttributeError) as error:
-                return Ran(status=1, err=str(error).encode())
+            except (ValueError, LookupError, TypeError, AttributeError):
+                said = f"'{' '.join(request.argv)}' did not answer with the JSON that is expected of it"
+                return Ran(status=1, err=said.encode())
+        elif request.pick is not None:
+            out = b""
         if request.keep == "digest":
             out = hashlib.sha256(out.strip()).hexdigest().encode() if status == 0 else b""
         elif request.keep == "nothing":
@@ -566,6 +594,10 @@ class FakeHost:
 
     def _test(self, argv: tuple[str, ...], stdin: bytes, user: str) -> Said:
         words = list(argv[1:])
+        if "-a" in words:  # every part must hold
+            at = words.index("-a")
+            first = self._test(("test", *words[:at]), stdin, user)
+            return first if first[0] else self._test(("test", *words[at + 1 :]), stdin, user)
         wanted = True
         while words[:1] == ["!"]:
             wanted, words = not wanted, words[1:]
@@ -582,10 +614,9 @@ class FakeHost:
                 found = self._is_directory(path)
             case "-s":
                 found = file is not None and bool(file.content)
-            case "-r" if file is not None:
-                found = self.may_read(user, path)
-            case "-r":
-                found = self._is_directory(path)
+            case "-r" | "-w" | "-x":
+                there = file is not None or self._is_directory(path)
+                found = there and self._may(user, path, {"r": 4, "w": 2, "x": 1}[words[0][1]])
             case "-L" | "-h":
                 found = words[1] in self.links
             case _:
@@ -603,13 +634,22 @@ class FakeHost:
             for line in self.files[path].text.splitlines():
                 if not line.strip() or line.startswith("#"):
                     continue
-                sort, made, mode, owner, group, *_ = (*line.split(), "-", "-", "-")
-                owner, group = (one if one != "-" else "root" for one in (owner, group))
+                sort, made, mode, owner, group, _, argument, *_ = (*line.split(), *"-----")
+                there = self.directories.get(made, FakeDirectory())  # what is '-' stays as it is
+                owner = there.owner if owner == "-" else owner
+                group = there.group if group == "-" else group
+                if sort == "a+":
+                    for entry in argument.split(","):
+                        who, _, rights = entry.rpartition(":")
+                        self.acls.setdefault(made, {})[who] = rights
+                    continue
+                if sort == "e" and mode == "-" and line.split()[3:5] == ["-", "-"]:
+                    continue  # an age alone: for the cleaning, later
                 if sort.rstrip("!") not in ("d", "D"):
                     raise Unscripted(argv, self.name, f"the fake does not know the line '{line}'")
                 if self._known(owner, group):
                     return 73, "", f"{path}:1: Failed to resolve user '{owner}': Unknown user\n"
-                self.directories[made] = FakeDirectory(int(mode, 8) if mode != "-" else 0o755, owner, group)
+                self.directories[made] = FakeDirectory(there.mode if mode == "-" else int(mode, 8), owner, group)
         return 0, "", ""
 
     def _virsh(self, argv: tuple[str, ...], stdin: bytes, user: str) -> Said:
@@ -658,9 +698,7 @@ class FakeHost:
         return self.files[path].content
 
     def _define(self, xml: str) -> Said:
-        found = {
-            name: re.search(rf"<{name}[^>]*>\s*([^<]*?)\s*</{name}>", xml, re.DOTALL) for name in ("uuid", "name")
-        }
+        found = {name: re.search(rf"<{name}[^>]*>\s*([^<]*?)\s*</{name}>", xml, re.DOTALL) for name in ("uuid", "name")}
         uuid, usage = found["uuid"], found["name"]
         sort = re.search(r"<usage type='(\w+)'", xml)
         if uuid is None or usage is None or sort is None:
@@ -676,6 +714,10 @@ class FakeHost:
             return 1, "", f"{failed}error: internal error: cannot change private flag on existing secret\n"
         secret.private, secret.ephemeral = private, "ephemeral='yes'" in xml
         return 0, f"Secret {uuid[1]} created\n", ""
+
+
+def _nobody(what: str, name: str) -> bytes:
+    return f"there is no {what} '{name}' here; install the package that makes it".encode()
 
 
 def _no_secret(uuid: str) -> Said:

@@ -14,7 +14,7 @@ Said = tuple[int, str | bytes, str | bytes]
 Program = Callable[[tuple[str, ...], bytes, str], Said]
 
 
-class Unscripted(AssertionError):  # noqa: N818 (read as a word, as Unfit and Clash are)
+class Unscripted(AssertionError):
     """A request that the fake was not told to know: a fake that guesses is worse than none."""
 
     def __init__(self, argv: Sequence[str], where: str, why: str = "the fake does not know it") -> None:

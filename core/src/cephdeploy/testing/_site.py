@@ -261,6 +261,7 @@ class FakeSite:
         host = FakeHost(name, distro, self.ceph)
         release = _OS_RELEASE.get(self._distro_name) or f"ID={self._distro_name}\n"
         host.files["/etc/os-release"] = FakeFile(release.encode())
+        host.put("/etc/hostname", f"{name}\n")
         host.put("/etc/hosts", f"127.0.0.1\tlocalhost\n127.0.1.1\t{name}\n")
         host.directories["/run/systemd/system"] = FakeDirectory()
         host.available = {one: self._version("librbd") for role in distro.packages.values() for one in role}
@@ -392,13 +393,12 @@ def apply_twice(deployment: Deployment) -> Plan:
     """
     plan = deployment.plan()
     result = deployment.apply(plan)
-    bad = [f"{outcome.address}: {outcome.status}: {outcome.detail}" for outcome in result.outcomes]
-    assert result.ok, "not everything came true:\n" + "\n".join(
-        line for line, outcome in zip(bad, result.outcomes, strict=True) if outcome.status != "changed"
-    )
-    again = deployment.plan()
-    left = [f"{change.address}: {change.differences}" for change in again]
-    assert not left, "the second plan is not empty:\n" + "\n".join(left)
+    bad = [f"{one.address}: {one.status}: {one.detail}" for one in result.outcomes if one.status != "changed"]
+    if bad:
+        raise AssertionError("\n".join(["not everything came true:", *bad]))
+    left = [f"{change.address}: {change.differences}" for change in deployment.plan()]
+    if left:
+        raise AssertionError("\n".join(["the second plan is not empty:", *left]))
     return plan
 
 
@@ -411,7 +411,8 @@ def assert_no_secrets(site: FakeSite, *things: object) -> None:
 
     def check(where: str, text: str) -> None:
         found = next((secret for secret in secrets if secret in text), None)
-        assert found is None, f"a secret that begins with {found[:4]!r} is seen in {where}" if found else ""
+        if found is not None:
+            raise AssertionError(f"a secret that begins with {found[:4]!r} is seen in {where}")
 
     for name, host in site.hosts.items():
         for request in host.log:

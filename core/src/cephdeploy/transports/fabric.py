@@ -84,6 +84,7 @@ class FabricTransport:
 
         :raises HostError: in words for the person at the terminal.
         """
+        begun = time.monotonic()
         try:
             for pause in (*_PAUSES, None):
                 begun = time.monotonic()
@@ -110,15 +111,14 @@ class FabricTransport:
             why = f"the name {hop.host} does not resolve; set its address in the site file, or HostName in ssh_config"
             raise self._error(hop, why) from error
         except (SSHException, OSError, EOFError) as error:
-            why = f"not reachable at {hop}: {self._why(error)}; check its address and that sshd runs"
-            raise self._error(hop, why) from error
+            why = self._why(error, time.monotonic() - begun)
+            raise self._error(hop, f"not reachable at {hop}: {why}; check its address and that sshd runs") from error
 
-    def _why(self, error: BaseException) -> str:
+    def _why(self, error: BaseException, waited: float) -> str:
         if isinstance(error, ConnectionRefusedError):
             return "nothing listens"
-        # paramiko gives up a handshake without a word, and says this of what is asked next
-        silent = ("timed out", "imeout", "No existing session")
-        if isinstance(error, TimeoutError) or any(sign in str(error) for sign in silent):
+        # by the clock: paramiko gives up a handshake without a word, and says something else of what is asked next
+        if isinstance(error, TimeoutError) or waited >= self._target.timeout:
             return f"no answer in {self._target.timeout:g} s"
         return _said(error)
 

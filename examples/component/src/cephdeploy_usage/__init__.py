@@ -4,14 +4,14 @@ from cephdeploy import Check, Component, Settings, hookimpl
 from cephdeploy.kinds import CephConf, CephUser, Directory, File, Keyring, Packages, Service
 
 ROLE, UNIT, FOLDER = "usage-exporter", "usage-exporter.service", "/var/lib/usage-exporter"
-PROGRAM = "while rados --id usage df -f json > {folder}/new; do mv {folder}/new {folder}/usage.json; sleep {every}; done"
+PROGRAM = "while rados --id usage df -f json > {0}/new; do mv {0}/new {0}/usage.json; sleep {1}; done"
 
 
 class UsageSettings(Settings):
     """How often usage is asked for."""
 
-    #: Seconds.
     every: int = 60
+    """Seconds."""
 
 
 @hookimpl
@@ -21,7 +21,7 @@ def settings():
 
 @hookimpl
 def prepare_ceph(site):
-    yield CephUser.of(site, "client.usage", {"mon": "allow r", "mgr": "allow r"})
+    yield CephUser.of(site, "client.usage", {"mon": "profile simple-rados-client"})
 
 
 @hookimpl
@@ -53,5 +53,5 @@ def keyring(site, host):
 
 
 def unit_text(site):
-    program = PROGRAM.format(folder=FOLDER, every=site.component(UsageSettings).every)
+    program = PROGRAM.format(FOLDER, site.component(UsageSettings).every)
     return f"[Service]\nUser=nobody\nExecStart=/bin/sh -c '{program}'\n[Install]\nWantedBy=multi-user.target\n"

@@ -24,14 +24,14 @@ IMAGES = "images"
 class Backend(Settings):
     """One backend of cinder-volume."""
 
-    #: A key of ``pools``.
     pool: PoolName = "volumes"
-    #: cephx user, without ``client.``; Nova uses the same by default.
+    """A key of ``pools``."""
     user: UserName = "cinder"
-    #: Seconds after which a call to dead monitors fails. -1 waits as long as librados does.
+    """cephx user, without ``client.``; Nova uses the same by default."""
     rados_connect_timeout: int = 5
-    #: How many clones of clones before one is flattened.
+    """Seconds after which a call to dead monitors fails. -1 waits as long as librados does."""
     max_clone_depth: int = 5
+    """How many clones of clones before one is flattened."""
     flatten_volume_from_snapshot: bool = False
 
 
@@ -131,6 +131,7 @@ def verify(site: Site) -> Iterator[Check | Proof]:
             yield Proof(
                 title=f"Cinder says that {host.name}@{name} is up",
                 prove=lambda bench, host=host, name=name: backend_is_up(bench, host, name),  # type: ignore[misc]
+                host=host.name,
             )
     for backend in _backends(site).values():
         pool = site.pool_name(backend.pool)

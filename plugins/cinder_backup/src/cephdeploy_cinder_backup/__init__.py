@@ -20,14 +20,14 @@ POOL = "backups"
 class BackupSettings(Settings):
     """Where backups are kept."""
 
-    #: cephx user, without ``client.``.
     user: UserName = "cinder-backup"
-    #: The pools of the volumes that are backed up, which it reads; keys of ``pools``.
+    """cephx user, without ``client.``."""
     volumes_pools: tuple[PoolName, ...] = ("volumes",)
-    #: The volumes' own cephx user: os-brick opens the source with it, so its keyring is needed here too.
-    volumes_user: UserName = "cinder"
-    #: Bytes of each object.
+    """The pools of the volumes that are backed up, which it reads; keys of ``pools``."""
+    volumes_users: tuple[UserName, ...] = ("cinder",)
+    """The volumes' own cephx users: os-brick opens the source with theirs, so their keyrings are needed here too."""
     chunk_size: int = 134217728
+    """Bytes of each object."""
 
 
 @hookimpl
@@ -47,7 +47,7 @@ def prepare_ceph(site: Site) -> Iterator[Resource]:
 
 def _keys(site: Site, host: Host) -> list[Resource]:
     wish = site.component(BackupSettings)
-    users = sorted({wish.user, wish.volumes_user})
+    users = sorted({wish.user, *wish.volumes_users})
     return [CephConf.of(site, host), *(Keyring.of(site, host, f"client.{user}", ROLE) for user in users)]
 
 
@@ -94,4 +94,5 @@ def verify(site: Site) -> Iterator[Check | Proof]:
         yield Proof(
             title=f"Cinder says that the backup service on {host.name} is up",
             prove=lambda bench, host=host: service_is_up(bench, host),  # type: ignore[misc]
+            host=host.name,
         )

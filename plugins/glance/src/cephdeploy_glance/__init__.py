@@ -21,18 +21,18 @@ POOL = "images"
 class GlanceSettings(Settings):
     """Where images are kept, and what clients are told of it."""
 
-    #: cephx user, without ``client.``.
     user: UserName = "glance"
-    #: The store's name in ``enabled_backends``.
+    """cephx user, without ``client.``."""
     store: Name = "rbd"
-    #: Where images of before are; that store stays, so that they can still be read. None: no such store.
+    """The store's name in ``enabled_backends``."""
     file_store: RemotePath | None = "/var/lib/glance/images/"
-    #: Tell clients where an image lies. Nova clones from it, and so does Cinder up to 2025.1; without it
-    #: every disk is a full copy. Whoever reaches this API sees locations (OSSN-0090): expose another
-    #: glance-api, without it, to users.
+    """Where images of before are; that store stays, so that they can still be read. None: no such store."""
     show_image_direct_url: bool = True
-    #: MiB; a power of two.
+    """Tell clients where an image lies. Nova clones from it, and so does Cinder up to 2025.1; without it
+    every disk is a full copy. Whoever reaches this API sees locations (OSSN-0090): expose another
+    glance-api, without it, to users."""
     chunk_size: int = 8
+    """MiB; a power of two."""
 
 
 @hookimpl

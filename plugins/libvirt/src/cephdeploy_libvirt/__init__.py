@@ -20,14 +20,14 @@ ROLE = "nova-compute"
 class LibvirtSettings(Settings):
     """What QEMU does with Ceph on a compute host."""
 
-    #: cephx users whose keys libvirt holds, without ``client.``.
     users: tuple[UserName, ...] = ("cinder",)
-    #: Where each guest's librbd answers questions; on a file system that a reboot empties.
+    """cephx users whose keys libvirt holds, without ``client.``."""
     admin_sockets: RemotePath = "/run/ceph/guests"
-    #: Where each guest's librbd logs. Not /var/log/ceph, which belongs to Ceph's own daemons.
+    """Where each guest's librbd answers questions; on a file system that a reboot empties."""
     logs: RemotePath = "/var/log/qemu"
-    #: How many management operations of one client run at once.
+    """Where each guest's librbd logs. Not /var/log/ceph, which belongs to Ceph's own daemons."""
     concurrent_management_ops: int = 20
+    """How many management operations of one client run at once."""
 
 
 @hookimpl

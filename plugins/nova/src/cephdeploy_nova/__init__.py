@@ -22,13 +22,13 @@ IMAGES = "images"
 class NovaSettings(Settings):
     """Where guests' disks are kept, and by whose key."""
 
-    #: cephx user, without ``client.``; Cinder's by default, as its volumes are attached here too.
     user: UserName = "cinder"
-    #: Let Nova write to the images' pool, which snapshots of running guests need: without it they are
-    #: full copies, and the guest is suspended meanwhile. With it, Nova's key can also delete images.
+    """cephx user, without ``client.``; Cinder's by default, as its volumes are attached here too."""
     direct_snapshots: bool = False
-    #: Refuse to boot from an image that would have to be copied (qcow2) instead of copying it.
+    """Let Nova write to the images' pool, which snapshots of running guests need: without it they are
+    full copies, and the guest is suspended meanwhile. With it, Nova's key can also delete images."""
     never_download_image: bool = False
+    """Refuse to boot from an image that would have to be copied (qcow2) instead of copying it."""
 
 
 @hookimpl
@@ -115,4 +115,5 @@ def verify(site: Site) -> Iterator[Check | Proof]:
         yield Proof(
             title=f"Nova says that nova-compute on {host.name} is up",
             prove=lambda bench, host=host: compute_is_up(bench, host),  # type: ignore[misc]
+            host=host.name,
         )

@@ -1,0 +1,256 @@
+"""The host's side by itself, in a python3 of its own: commands, limits, and what it leaves behind."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from cephdeploy.session import _source
+
+
+def runs(python: str) -> bool:
+    return bool(shutil.which(python)) and subprocess.run([python, "-V"], capture_output=True).returncode == 0
+
+
+#: Interpreters to try: our own, the machine's, and the oldest that is promised where it stands.
+PYTHONS = [python for python in (sys.executable, "/usr/bin/python3", "python3.6") if runs(python)]
+
+
+def on_host(code: str, *arguments: str, python: str = sys.executable) -> object:
+    """What ``code`` leaves in ``answer``, run after the payload's text as a host would."""
+    text = _source().decode() + f"\nimport json\n{code}\nprint(json.dumps(answer))\n"
+    ended = subprocess.run(
+        [python, "-I", "-S", "-c", text, *arguments], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+    return json.loads(ended.stdout)
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_a_thousand_commands_leave_no_descriptor_and_no_zombie(python: str) -> None:
+    code = """
+before = os.listdir("/proc/self/fd")
+for number in range(1000):
+    assert run(["true"], b"x" * (number % 2)) == (0, b"", b"")
+for _ in range(3):
+    run(["sleep", "9"], timeout=0.01)
+    run(["sh", "-c", "exec >&- 2>&-; sleep 0.05"], b"x" * 100000)
+    run(["no such program"])
+    run(["sh", "-c", "exec 0<&-; sleep 0.01"], b"x" * 1000000)
+try:
+    os.waitpid(-1, os.WNOHANG)
+    children = True
+except ChildProcessError:
+    children = False
+answer = [len(os.listdir("/proc/self/fd")) - len(before), children]
+"""
+    assert on_host(code, python=python) == [0, False]
+
+
+def test_a_command_costs_a_few_milliseconds() -> None:
+    code = "begun = time.monotonic()\nfor _ in range(50): run(['true'])\nanswer = (time.monotonic() - begun) / 50"
+    taken = on_host(code)
+    assert isinstance(taken, float)
+    assert taken < 0.03
+
+
+def test_output_is_cut_to_its_tail() -> None:
+    code = """
+status, out, err = run(["sh", "-c", "head -c 5000000 /dev/zero; echo end"], limit=1000)
+answer = [status, len(out), out[-4:].decode()]
+"""
+    assert on_host(code) == [0, 1000, "end\n"]
+
+
+def test_what_is_sent_arrives_also_when_it_is_larger_than_a_pipe() -> None:
+    code = "answer = [run(['wc', '-c'], b'x' * size)[1].decode().strip() for size in (1, 65536, 65537, 5000000)]"
+    assert on_host(code) == ["1", "65536", "65537", "5000000"]
+
+
+def test_a_program_that_reads_nothing_of_much_ends_as_it_would() -> None:
+    assert on_host("answer = run(['sh', '-c', 'exit 3'], b'x' * 5000000)[0]") == 3
+
+
+def test_a_program_that_closes_its_output_and_goes_on_is_waited_for_until_its_deadline() -> None:
+    code = """
+answer = []
+for timeout in (10, 0.3):
+    begun = time.monotonic()
+    answer.append(run(["sh", "-c", "exec >&- 2>&-; sleep 0.6; exit 5"], timeout=timeout)[0])
+    answer.append(round(time.monotonic() - begun, 1))
+"""
+    answer = on_host(code)
+    assert isinstance(answer, list)
+    assert answer[::2] == [5, 124]
+    assert 0.5 < answer[1] < 1.5
+    assert answer[3] < 1
+
+
+def test_a_daemon_that_holds_the_output_open_does_not_hold_us_up() -> None:
+    code = """
+begun = time.monotonic()
+status, out, _ = run(["sh", "-c", "setsid sleep 5 & echo started"])
+answer = [status, out.decode(), time.monotonic() - begun < 3]
+"""
+    assert on_host(code) == [0, "started\n", True]
+
+
+def test_a_command_has_plain_signals_a_closed_umask_and_no_other_descriptor() -> None:
+    code = """
+script = "umask; ls /proc/self/fd | wc -l; grep SigIgn /proc/self/status; pwd; echo $LC_ALL"
+answer = run(["sh", "-c", script])[1].decode().split()
+"""
+    answer = on_host(code)
+    assert isinstance(answer, list)
+    # ls has the folder itself open, too
+    assert (answer[0], answer[1], answer[4], answer[5]) == ("0077", "4", "/", "C.UTF-8")
+    assert int(answer[3], 16) & (1 << 12) == 0  # SIGPIPE
+
+
+@pytest.mark.parametrize(
+    ("argv", "status", "why"),
+    [
+        (["no-such-program"], 127, "no program 'no-such-program' here"),
+        (["/etc/passwd"], 127, "no program"),
+        (["/etc"], 127, "no program"),
+    ],
+)
+def test_a_program_that_can_not_be_run_is_named(argv: list[str], status: int, why: str) -> None:
+    answer = on_host(f"s, _, e = run({argv!r})\nanswer = [s, e.decode()]")
+    assert isinstance(answer, list)
+    assert answer[0] == status
+    assert why in answer[1]
+
+
+def test_a_text_that_is_no_program_says_so(tmp_path: Path) -> None:
+    script = tmp_path / "script"
+    script.write_text("echo\n")
+    script.chmod(0o755)
+    answer = on_host(f"s, _, e = run([{str(script)!r}])\nanswer = [s, e.decode()]")
+    assert answer == [126, f"{script}: Exec format error"]
+
+
+def test_it_imports_cheap_modules_only() -> None:
+    code = "answer = sorted(set(sys.modules) & {'signal', 'enum', 'subprocess', 'hashlib', 're', 'typing', 'pathlib'})"
+    text = _source().decode().replace("\nimport json", "")
+    ended = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", f"{text}\nrun(['true'])\n{code}\nprint(answer)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ended.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["p", "--config-file", "/a", "--config-file=/b"], ["/a", "/b"]),
+        (["p", "--config-file", "b", "--config-dir=d"], ["/work/b", "/work/d/1.conf"]),
+        (["p", "--config-file"], []),
+        (["p", "--config-file=~/c"], ["/root/c"]),
+    ],
+)
+def test_the_arguments_of_a_program_name_its_files(words: list[str], expected: list[str]) -> None:
+    code = f"""
+directory_files = lambda path: [path + "/1.conf"] if path == "/work/d" else []
+answer = reading_order({words!r}, "nova", ["nova"], "/root", "/work")
+"""
+    files = on_host(code)
+    assert isinstance(files, list)
+    assert [name for name in files if not name.startswith("/usr/share")] == expected
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["--config-file", "one.conf"],
+        ["--config-file=one.conf", "--config-file", "two.conf"],
+        ["--config-dir", "parts"],
+        ["--config-dir=parts", "--config-file=two.conf"],
+        ["--verbose", "--config-file=one.conf", "--config-dir", "parts"],
+    ],
+)
+def test_the_order_is_the_one_in_which_oslo_config_reads(tmp_path: Path, words: list[str]) -> None:
+    home = tmp_path / "home"
+    for name in ("home/thing.conf", "home/thing-api.conf", "home/thing.conf.d/b.conf", "home/thing.conf.d/a.conf"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("[DEFAULT]\n")
+    for name in (
+        "home/thing-api.conf.d/c.conf",
+        "one.conf",
+        "two.conf",
+        "parts/2.conf",
+        "parts/1.conf",
+        "parts/.x.conf",
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("[DEFAULT]\n")
+    oslo = f"""
+import json, os, sys
+from oslo_config import cfg
+read = []
+parse = cfg.ConfigParser._parse_file
+def noted(cls, path, space):
+    read.append(os.path.abspath(path))
+    parse(path, space)
+cfg.ConfigParser._parse_file = classmethod(noted)
+conf = cfg.ConfigOpts()
+conf.register_cli_opt(cfg.BoolOpt("verbose"))
+conf({words!r}, project="thing", prog="thing-api")
+print(json.dumps(read))
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", oslo],
+        cwd=tmp_path,
+        env={"HOME": str(home), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    ours = on_host(
+        f"answer = reading_order(['p', *{words!r}], 'thing', ['thing-api'], {str(home)!r}, {str(tmp_path)!r})"
+    )
+    assert isinstance(ours, list)
+    assert [name for name in ours if Path(name).exists()] == json.loads(ended.stdout)
+
+
+@pytest.mark.parametrize(
+    ("now", "wrong"),
+    [
+        ({"ActiveState": "active", "SubState": "running", "MainPID": "7", "NRestarts": "0"}, ""),
+        ({"ActiveState": "active", "SubState": "running", "MainPID": "7"}, ""),
+        ({"ActiveState": "reloading", "SubState": "reload", "MainPID": "7", "NRestarts": "0"}, ""),
+        ({"ActiveState": "active", "SubState": "running", "MainPID": "8", "NRestarts": "0"}, "started 2 times"),
+        ({"ActiveState": "active", "SubState": "running", "MainPID": "7", "NRestarts": "6"}, "started 7 times"),
+        ({"ActiveState": "failed", "SubState": "failed", "MainPID": "7", "Result": "exit-code"}, "exit-code"),
+    ],
+)
+def test_a_unit_is_judged_by_its_process_and_its_starts_and_not_by_active(now: dict[str, str], wrong: str) -> None:
+    said = on_host(f"answer = ill({now!r}, {{'MainPID': '7'}})")
+    assert isinstance(said, str)
+    assert wrong in said
+    assert bool(said) == bool(wrong)
+
+
+def test_what_a_unit_did_before_its_restart_does_not_count() -> None:
+    now = {"ActiveState": "active", "SubState": "running", "MainPID": "7", "NRestarts": "6"}
+    assert on_host(f"answer = ill({now!r}, {now!r})") == ""
+
+
+def test_the_start_is_thin() -> None:
+    python = "/usr/bin/python3" if Path("/usr/bin/python3").exists() else sys.executable
+    text = _source().decode()
+    taken = []
+    for _ in range(5):
+        begun = time.monotonic()
+        subprocess.run([python, "-I", "-S", "-c", text], check=True)
+        taken.append(time.monotonic() - begun)
+    assert min(taken) < 0.1
