@@ -386,7 +386,7 @@ def _frames(session: Session, groups: list[Group]) -> list[bytes]:
     """What an exchange sends, without waiting for the answer."""
     said: list[bytes] = []
 
-    class Stop(Exception):  # noqa: N818
+    class Stop(Exception):
         pass
 
     class Ear:

@@ -18,7 +18,7 @@ __all__ = ["DIALECTS", "Assignment", "Dialect", "Option", "Refused"]
 Option: TypeAlias = tuple[str, str]
 
 
-class Refused(Exception):  # noqa: N818 - like Unknown, a word and not a kind of error
+class Refused(Exception):
     """The program itself would refuse the text, or a change can't be written without harm.
 
     The text never repeats a line or a value of the file: either may hold a password. Callers add the
