@@ -220,6 +220,8 @@ def test_a_key_in_what_a_command_says_is_taken_out() -> None:
 class Notes:
     """A journal in memory."""
 
+    run = "20261122-101112-ab12"
+
     def __init__(self, stop_at: int = 1000) -> None:
         self.events: list[tuple[str, dict[str, object]]] = []
         self._stop_at = stop_at
@@ -239,8 +241,10 @@ def test_each_step_is_in_the_journal_before_it_is_sent_and_after_it_ended() -> N
     plan = deployment.plan()
     seen.clear()
     deployment.apply(plan, journal=notes)
-    assert set(seen) == {1}
+    assert set(seen) == {2}
+    step = {"host": "cmp1", "kind": "file", "name": "/f", "action": "create", "caps": {}}
     assert notes.events == [
+        ("plan", {"steps": [{**step, "attributes": ["content", "owner", "mode"]}]}),
         ("send", {"host": "cmp1", "steps": ["cmp1/file:/f"]}),
         ("end", {"step": "cmp1/file:/f", "status": "changed", "detail": ""}),
     ]

@@ -498,7 +498,6 @@ def _carried_out(
         hosts=list(header.hosts),
         limit=list(header.limit),
     )
-    journal.write("plan", steps=[{"step": str(change.address), "action": str(change.action)} for change in plan])
     if plan.changes:
         out.say()
         result = _applied(plan, deployment, journal, out)

@@ -13,12 +13,15 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from graphlib import TopologicalSorter
 
-from .errors import CephdeployError, ChangeError, ExitCode, HostError
+from .errors import CephdeployError, ChangeError, ExitCode, HostError, StalePlanError
 from .graph import BARRIER, Graph
 from .journal import NoJournal, Record
-from .planner import Plan, differences, digest, shown
+from .kinds.files import File
+from .kinds.options import Options
+from .kinds.services import Service
+from .planner import Plan, differences, digest, recorded, shown
 from .redaction import redacted
-from .requests import Answer, Group, Host, Pick, Ran, Request, Run
+from .requests import Answer, Group, Host, Pick, Ran, Request, Restart, Restore, Run, Write
 from .resource import Resource, State, Unfit, failed
 from .values import UNKNOWN, Address, Ref, Unknown, resolved
 
@@ -33,6 +36,8 @@ class Status(StrEnum):
 
     CHANGED = "changed"
     FAILED = "failed"
+    #: Changed, and put back as it was because a service did not come up with it.
+    ROLLED_BACK = "rolled back"
     SKIPPED = "skipped"
     #: The line broke after the step was sent: the next run looks, and decides.
     UNKNOWN = "unknown"
@@ -46,6 +51,8 @@ class Outcome:
     status: Status
     detail: str = ""
     seconds: float = 0.0
+    #: Whether it failed because what the plan saw is not there any more.
+    stale: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,10 +92,14 @@ class Result:
 
     @property
     def exit_code(self) -> ExitCode:
-        """0, or 3 when something was done and something not, or 1."""
+        """0; or 3 when something was done and something not; 1 when nothing was; 7 when nothing was, and the
+        cause is that something was changed by another hand since it was looked at."""
         if self.ok:
             return ExitCode.OK
-        return ExitCode.PARTLY if self.of(Status.CHANGED) else ExitCode.FAILED
+        if self.of(Status.CHANGED):
+            return ExitCode.PARTLY
+        stale = any(outcome.stale for outcome in self.outcomes)
+        return ExitCode.STALE if stale else ExitCode.FAILED
 
 
 Listener = Callable[[Started | Finished], None]
@@ -180,7 +191,7 @@ class _Walk:
         self._states = dict(plan.states)
         self._todo = plan.addresses
         self._bad: dict[Address, Address] = {}  # what can't be done any more, and the step that failed
-        self._outcomes: list[Outcome] = []
+        self._outcomes: dict[Address, Outcome] = {}
 
     # what a resource's ``want`` asks of what comes before it
 
@@ -200,6 +211,7 @@ class _Walk:
 
     def run(self) -> Result:
         began = time.monotonic()
+        self._journal.write("plan", steps=[recorded(change) for change in self._plan])
         sorter: TopologicalSorter[Address] = TopologicalSorter(self._graph.before)
         sorter.prepare()
         waiting: dict[str, list[Address]] = {}
@@ -225,9 +237,11 @@ class _Walk:
                 for future in done:
                     del busy[future]
                     for outcome in future.result():
+                        first = outcome.address not in self._outcomes
                         self._end(outcome)
-                        sorter.done(outcome.address)
-        return Result(tuple(self._outcomes), self._plan.unchanged, time.monotonic() - began)
+                        if first:
+                            sorter.done(outcome.address)
+        return Result(tuple(self._outcomes.values()), self._plan.unchanged, time.monotonic() - began)
 
     def _next(self, waiting: dict[str, list[Address]], host: str) -> tuple[Address, ...]:
         """What a host is sent now: what is quick first, so that it does not wait for a restart's answer."""
@@ -251,7 +265,7 @@ class _Walk:
     def _end(self, outcome: Outcome) -> None:
         if outcome.status != Status.CHANGED:
             self._bad.setdefault(outcome.address, outcome.address)
-        self._outcomes.append(outcome)
+        self._outcomes[outcome.address] = outcome
         self._journal.write("end", step=str(outcome.address), status=outcome.status, detail=outcome.detail)
         self._listener(Finished(outcome))
 
@@ -284,8 +298,57 @@ class _Walk:
                 self._states[step.address] = step.outcome(answered)
                 outcomes.append(Outcome(step.address, Status.CHANGED, "", seconds))
             except Exception as error:
-                outcomes.append(Outcome(step.address, Status.FAILED, _told(error), seconds))
-        return outcomes
+                stale = isinstance(error, StalePlanError)
+                outcomes.append(Outcome(step.address, Status.FAILED, _told(error), seconds, stale))
+        failing = [one for one in outcomes if one.status == Status.FAILED and one.address.kind == Service.kind]
+        return self._taken_back(host, failing[0], outcomes) if failing else outcomes
+
+    def _taken_back(self, host: str, failing: Outcome, outcomes: Sequence[Outcome]) -> list[Outcome]:
+        """A service did not come up: put back what this run changed of its configuration, and start it again.
+
+        Services that share a file go back together: half of a configuration is worse than either.
+        """
+        done = {one.address: one for one in (*self._outcomes.values(), *outcomes)}
+        changed = {address for address, one in done.items() if one.status == Status.CHANGED}
+        services, files = self._entangled(failing.address, changed)
+        if not self._journal.run or not files:
+            return list(outcomes)  # nothing was kept, or nothing was changed
+        restores = tuple(Restore(path=address.name, kept=self._journal.run) for address in sorted(files))
+        restarts = [
+            Restart(name=one.unit, settle=one.settle, timeout=one.stop_timeout) for _, one in sorted(services.items())
+        ]
+        groups = [Group(requests=restores, gate=True), *(Group(requests=(one,), parallel=True) for one in restarts)]
+        try:
+            answers = self._hosts[host].exchange(groups)
+            bad = [ran.reason for group in answers for ran in group if isinstance(ran, Ran) and ran.status != 0]
+        except HostError as error:
+            bad = [str(error)]
+        names = ", ".join(address.name.rpartition("/")[2] for address in sorted(files))
+        after = f"{names} put back as before" + (f", and still: {redacted(bad[0])}" if bad else ", and it runs again")
+        found = {one.address: one for one in outcomes}
+        for address in (*files, *services):
+            if done[address].status == Status.CHANGED:
+                found[address] = Outcome(address, Status.ROLLED_BACK, f"{failing.address} did not come up with it")
+        found[failing.address] = replace(failing, detail=f"{failing.detail}; {after}")
+        return list(found.values())
+
+    def _entangled(self, first: Address, changed: set[Address]) -> tuple[dict[Address, Service], set[Address]]:
+        """The services of a host that share changed files with one, and all those files."""
+        resource = self._graph.nodes[first].resource
+        assert isinstance(resource, Service)
+        services, files = {first: resource}, set[Address]()
+        while True:
+            watched = {
+                address
+                for service in services.values()
+                for address in service.restart_on
+                if address in changed and isinstance(self._graph.nodes[address].resource, File | Options)
+            }
+            sharing = {one.address: one for address in watched for one in self._graph.watchers.get(address, ())}
+            if watched == files and sharing.keys() <= services.keys():
+                return services, files
+            files = watched
+            services |= sharing
 
     def _step(self, address: Address) -> _Step:
         resource, have = self._resolved(address)
@@ -293,7 +356,8 @@ class _Walk:
         want = resource.want(have, self)
         if any(isinstance(value, Unknown) for value in want.values.values()):
             raise ChangeError("a value that it takes from another resource is still not known")
-        return _Step(address, resource, want, tuple(resource.change(have, want)), tuple(resource.probe()))
+        changes = tuple(_kept_for(self._journal.run, request) for request in resource.change(have, want))
+        return _Step(address, resource, want, changes, tuple(resource.probe()))
 
     def _marks(self, addresses: Iterable[Address]) -> tuple[Request, ...]:
         """A restart must survive a crash: each service is marked before what it watches is changed."""
@@ -322,13 +386,19 @@ class _Step:
         for request, answer in zip(self.changes, answers[: len(self.changes)], strict=True):
             accepted = request.accept if isinstance(request, Run) else ()
             if isinstance(answer, Ran) and failed(answer) and answer.status not in accepted:
-                raise ChangeError(_failure(request, answer))
+                sort = StalePlanError if answer.status == 75 else ChangeError
+                raise sort(_failure(request, answer))
         state = self.resource.read(answers[len(self.changes) :])
         left = differences(state, self.want)
         if state is None or left:
             what = ", ".join(f"{d.name} is {shown(d.have)}, not {shown(d.want)}" for d in left) or "it is not there"
             raise ChangeError(f"still differs after the change: {what}")
         return state
+
+
+def _kept_for(run: str, request: Request) -> Request:
+    """A change that makes the host keep what it replaces, for a rollback of the run."""
+    return replace(request, run=run) if isinstance(request, Write | Restore | Run) else request
 
 
 def _told(error: Exception) -> str:

@@ -13,6 +13,7 @@ __all__ = [
     "ExitCode",
     "GraphError",
     "HostError",
+    "LockedError",
     "PluginError",
     "PreflightError",
     "ProofError",
@@ -107,6 +108,12 @@ class HostError(CephdeployError):
 
 class ChangeError(CephdeployError):
     """A change was sent and did not come true."""
+
+
+class LockedError(CephdeployError):
+    """Another run holds a host's lock; nothing was changed."""
+
+    exit_code = ExitCode.LOCKED
 
 
 class StalePlanError(ChangeError):

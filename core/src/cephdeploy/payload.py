@@ -22,6 +22,11 @@ AT_ONCE = 8
 GRACE = 2.0
 #: A larger file is not brought over: a configuration file is not that large.
 LARGEST = 1 << 24
+#: What runs kept for a rollback, one folder a run, for root alone.
+KEPT = "/var/lib/cephdeploy/kept"
+#: Days after which what was kept is let go.
+KEEP_DAYS = 90
+LOCK = "/run/cephdeploy/lock"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -251,7 +256,9 @@ def picked(document, path, key, values):
 
 
 def do_run(fields):
-    timeout, user, keep, stdin, path, key, values, argv = fields
+    timeout, user, keep, stdin, path, key, values, argv, save, by, feed_by, feed = fields
+    if feed:
+        stdin = kept(text(feed_by), text(feed))[4]
     words = [text(word) for word in argv.split(b"\0")]
     # what is parsed here is not cut: a cluster's whole list of users is some megabytes
     limit = LARGEST * 4 if key else 1 << 20
@@ -266,6 +273,8 @@ def do_run(fields):
             raise PayloadError("'%s' did not answer with the JSON that is expected of it" % " ".join(words)) from None
     elif key:
         out = b""
+    if save and status == 0:
+        keep_bytes(text(by), text(save), b"0600 root root \n" + out.strip())
     if keep == b"digest":
         out = sha256(out.strip()).encode() if status == 0 else b""
     elif keep == b"nothing":
@@ -446,8 +455,9 @@ def write_all(handle, data):
 
 def do_write(fields):
     """Beside its place with its final owner and mode, synced, compared with what was expected, renamed."""
-    path, mode, owner, group, expect, content = fields
-    path = followed(text(path))
+    path, mode, owner, group, expect, content, by = fields
+    name = text(path)
+    path = followed(name)
     uid, gid = owner_id(text(owner)), group_id(text(group))
     folder, base = os.path.split(path)
     make_folders(folder)
@@ -470,6 +480,8 @@ def do_write(fields):
             if expect != b"*" and digest != expect.decode():
                 os.unlink(beside)
                 return CHANGED, [b"", b"the file is not what the plan saw"]
+            if by:
+                keep_file(text(by), name, path, sha256(content))
             os.rename(beside, path)
         except BaseException:
             try:
@@ -482,6 +494,121 @@ def do_write(fields):
         sync_directory(folder)
     except OSError as error:
         raise PayloadError(unwritten(path, folder, error)) from error
+    return 0, [b"", b""]
+
+
+def kept_path(by, name):
+    return os.path.join(KEPT, by.replace("/", "_"), name.replace("%", "%25").replace("/", "%2F"))
+
+
+def keep_file(by, name, path, written):
+    """What stands at a path now, with its owner and mode and the digest of what comes instead.
+
+    :param name: the path as it was asked for, whose links lead to ``path``.
+    """
+    if os.path.lexists(path):
+        stat = os.stat(path)
+        owner, group = owner_names(stat)
+        header = "%04o %s %s %s\n" % (stat.st_mode & 0o7777, owner, group, written)
+        keep_bytes(by, name, header.encode() + read_file(path))
+    else:
+        keep_bytes(by, name, ("absent - - %s\n" % written).encode())
+
+
+def keep_bytes(by, name, data):
+    """Once a run and name: what a run that goes on finds kept is what was there before all of it."""
+    place = kept_path(by, name)
+    folder = os.path.dirname(place)
+    if not os.path.isdir(folder):
+        prune()
+        os.makedirs(folder, 0o700)
+    if os.path.exists(place):
+        return
+    beside = "%s.%d.new" % (place, os.getpid())
+    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    try:
+        write_all(handle, data)
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+    os.rename(beside, place)
+    sync_directory(folder)
+
+
+def prune():
+    """Let go of what was kept long ago."""
+    try:
+        runs = os.listdir(KEPT)
+    except OSError:
+        return
+    for name in runs:
+        folder = os.path.join(KEPT, name)
+        if time.time() - os.stat(folder).st_mtime > KEEP_DAYS * 86400:
+            for kept in os.listdir(folder):
+                os.unlink(os.path.join(folder, kept))
+            os.rmdir(folder)
+
+
+def kept(by, name):
+    """What a run kept: (mode or None, owner, group, digest of what it wrote, bytes)."""
+    place = kept_path(by, name)
+    try:
+        data = read_file(place)
+    except FileNotFoundError:
+        raise PayloadError(
+            "run %s kept nothing of %s here, or it was let go after %d days" % (by, name, KEEP_DAYS)
+        ) from None
+    header, _, rest = data.partition(b"\n")
+    mode, owner, group, written = header.decode().split(" ")
+    return None if mode == "absent" else int(mode, 8), owner, group, written, rest
+
+
+def do_kept(fields):
+    mode, owner, group, written, data = kept(text(fields[0]), text(fields[1]))
+    sort = b"absent" if mode is None else b"file"
+    content = data if fields[2] == b"1" else b""
+    digest = b"" if mode is None else sha256(data).encode()
+    return 0, [sort, b"%d" % (mode or 0), owner.encode(), group.encode(), digest, content, b"", written.encode()]
+
+
+def do_restore(fields):
+    path, source, expect, by = fields
+    mode, owner, group, _written, data = kept(text(source), text(path))
+    if mode is not None:
+        return do_write([path, b"%d" % mode, owner.encode(), group.encode(), expect, data, by])
+    place = followed(text(path))
+    if not os.path.lexists(place):
+        return 0, [b"", b""]
+    if expect != b"*" and digest_of(place) != expect.decode():
+        return CHANGED, [b"", b"the file is not what the plan saw"]
+    if by:
+        keep_file(text(by), text(path), place, "")
+    os.unlink(place)
+    sync_directory(os.path.dirname(place))
+    return 0, [b"", b""]
+
+
+#: The open lock: it is let go when this process ends, however it ends.
+HELD = []
+
+
+def do_hold(fields):
+    """The lock is the kernel's and not the file: there is no stale one, and no clock is compared."""
+    holder = fields[0]
+    if HELD:
+        return 0, [b"", b""]
+    if not os.path.isdir(os.path.dirname(LOCK)):
+        os.mkdir(os.path.dirname(LOCK), 0o700)
+    handle = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        os.lockf(handle, os.F_TLOCK, 0)
+    except OSError:
+        said = os.read(handle, 4096)
+        os.close(handle)
+        return CHANGED, [b"", b"another run holds it: " + (said or b"it has not said who")]
+    os.ftruncate(handle, 0)
+    os.write(handle, holder)
+    HELD.append(handle)
     return 0, [b"", b""]
 
 
@@ -707,6 +834,9 @@ DOERS = {
     b"run": do_run,
     b"look": do_look,
     b"write": do_write,
+    b"kept": do_kept,
+    b"restore": do_restore,
+    b"hold": do_hold,
     b"directory": do_directory,
     b"unit": do_unit,
     b"restart": do_restart,

@@ -17,7 +17,7 @@ from .kinds.services import Service
 from .resource import Resource, State, Unfit, Value
 from .values import UNKNOWN, Address, Fingerprint, Ref, Secret, Unknown, resolved
 
-__all__ = ["Action", "Change", "Difference", "Plan", "differences", "plan", "shown"]
+__all__ = ["Action", "Change", "Difference", "Plan", "differences", "plan", "recorded", "shown"]
 
 
 class Action(StrEnum):
@@ -178,6 +178,19 @@ class _Walk:
                 f"{address.kind} {address.name} is not there yet, and {consumers[0]} needs it; "
                 f"run without --limit, or add --limit {address.host}"
             )
+
+
+def recorded(change: Change) -> dict[str, object]:
+    """What a journal keeps of a change: names alone, and of a cephx user the caps that it held."""
+    caps = {one.name: shown(one.have) or "" for one in change.differences} if change.address.kind == "user" else {}
+    return {
+        "host": change.address.host,
+        "kind": change.address.kind,
+        "name": change.address.name,
+        "action": str(change.action),
+        "attributes": [one.name for one in change.differences],
+        "caps": caps,
+    }
 
 
 def differences(have: State | None, want: State) -> tuple[Difference, ...]:

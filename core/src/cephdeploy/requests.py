@@ -17,13 +17,16 @@ __all__ = [
     "Chain",
     "Chained",
     "Group",
+    "Hold",
     "Host",
+    "Kept",
     "Look",
     "MakeDirectory",
     "Pick",
     "Ran",
     "Request",
     "Restart",
+    "Restore",
     "Run",
     "Seen",
     "Unit",
@@ -66,6 +69,12 @@ class Run:
     pick: Pick | None = None
     #: Other exit statuses that are an answer and not a failure.
     accept: tuple[int, ...] = ()
+    #: A name under which its output is kept on the host for a rollback, readable by root alone.
+    save: str = ""
+    #: The run that keeps it; the engine fills it in.
+    run: str = ""
+    #: Standard input is what a run kept under a name: it never leaves the host.
+    feed: Kept | None = None
 
     def __post_init__(self) -> None:
         for word in self.argv:
@@ -87,6 +96,8 @@ class Write:
 
     :param expect: the digest that the present file must have (empty: must be absent), or ``ANY``. If it
         differs, nothing is written and the answer's status is 75.
+    :param run: the run that the old content is kept for, on the host and for root alone; empty: for none.
+        The engine fills it in.
     """
 
     path: str
@@ -95,6 +106,45 @@ class Write:
     owner: str
     group: str
     expect: str = ANY
+    run: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """Look at what a run kept of a path, or under the name of a :class:`Run`'s ``save``.
+
+    Answered by a :class:`Seen`; ``absent`` when there was nothing at the path before. Its ``written`` is
+    the digest of what the run put there. Nothing kept (or pruned by age): status 2.
+    """
+
+    run: str
+    name: str
+    content: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Restore:
+    """Put back what a run kept of a path, with its owner and mode; what was not there before goes away.
+
+    :param kept: the run that kept it.
+    :param expect: as in :class:`Write`.
+    :param run: the run that keeps what is there now, as in :class:`Write`.
+    """
+
+    path: str
+    kept: str
+    expect: str = ANY
+    run: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hold:
+    """Hold the host's lock for as long as the session lasts; status 75 when another run holds it.
+
+    :param holder: who, from where, since when: for the one who is refused.
+    """
+
+    holder: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +193,7 @@ class Chain:
     default: tuple[str, ...] = ()
 
 
-Request = Run | Look | Write | MakeDirectory | Unit | Restart | Chain
+Request = Run | Look | Write | Kept | Restore | Hold | MakeDirectory | Unit | Restart | Chain
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,6 +249,7 @@ class Seen:
     digest: str = ""
     content: bytes | None = field(default=None, repr=False)
     target: str = ""
+    written: str = ""
 
     @property
     def fingerprint(self) -> Fingerprint:

@@ -22,11 +22,14 @@ from .requests import (
     Chain,
     Chained,
     Group,
+    Hold,
+    Kept,
     Look,
     MakeDirectory,
     Ran,
     Request,
     Restart,
+    Restore,
     Run,
     Seen,
     Unit,
@@ -296,6 +299,12 @@ def _shown(request: Request) -> str:
             return shlex.join(request.argv)[:80]
         case Write():
             return f"write {request.path}"
+        case Restore():
+            return f"put back {request.path}"
+        case Kept():
+            return f"look at what was kept of {request.name}"
+        case Hold():
+            return "hold the lock"
         case MakeDirectory():
             return f"make {request.path}"
         case Restart():
@@ -335,6 +344,10 @@ def _encoded(request: Request) -> list[bytes]:
                 pick.key.encode() if pick else b"",
                 "\0".join(pick.values).encode() if pick else b"",
                 "\0".join(request.argv).encode(),
+                request.save.encode() if request.run else b"",
+                request.run.encode(),
+                request.feed.run.encode() if request.feed else b"",
+                request.feed.name.encode() if request.feed else b"",
             ]
         case Look():
             return [b"look", request.path.encode(), b"1" if request.content else b"0"]
@@ -347,7 +360,20 @@ def _encoded(request: Request) -> list[bytes]:
                 request.group.encode(),
                 request.expect.encode(),
                 _raw(request.content),
+                request.run.encode(),
             ]
+        case Kept():
+            return [b"kept", request.run.encode(), request.name.encode(), b"%d" % request.content]
+        case Restore():
+            return [
+                b"restore",
+                request.path.encode(),
+                request.kept.encode(),
+                request.expect.encode(),
+                request.run.encode(),
+            ]
+        case Hold():
+            return [b"hold", request.holder.encode()]
         case MakeDirectory():
             return [
                 b"directory",
@@ -379,8 +405,8 @@ def _encoded(request: Request) -> list[bytes]:
 def _decoded(request: Request, status: int, fields: list[bytes]) -> Answer:
     """What a host said, as the request's answer; a failure is always a :class:`Ran`."""
     texts = [*fields, b"", b""]
-    if status == 0 and isinstance(request, Look) and len(fields) == 7 and fields[1].isdigit():
-        sort, mode, owner, group, digest, content, target = fields
+    if status == 0 and isinstance(request, Look | Kept) and len(fields) >= 7 and fields[1].isdigit():
+        sort, mode, owner, group, digest, content, target, written = [*fields, b""][:8]
         return Seen(
             type=_sort(sort),
             mode=int(mode),
@@ -389,6 +415,7 @@ def _decoded(request: Request, status: int, fields: list[bytes]) -> Answer:
             digest=digest.decode(errors="replace"),
             content=content if request.content and sort == b"file" else None,
             target=target.decode(errors="replace"),
+            written=written.decode(errors="replace"),
         )
     if status == 0 and isinstance(request, Chain) and len(fields) % 2 == 0:
         pairs = zip(fields[::2], fields[1::2], strict=True)

@@ -106,6 +106,9 @@ class LibvirtSecret(Resource):
         if have is None or have.values["ephemeral"] != "no":
             xml = _XML.format(uuid=self.uuid, usage=self.usage).encode()
             requests.append(Run(argv=("virsh", "-q", "secret-define", "/dev/stdin"), stdin=xml))
+        if have is not None:
+            value = ("virsh", "-q", "secret-get-value", self.uuid)
+            requests.append(Run(argv=value, keep="nothing", save=f"secret {self.uuid}", accept=(1,)))
         set_value = ("virsh", "-q", "secret-set-value", "--secret", self.uuid, "--file", "/dev/stdin")
         requests.append(Run(argv=set_value, stdin=self.value))
         return requests

@@ -16,14 +16,14 @@ from .files import seen
 if TYPE_CHECKING:
     from ..site import Host, Site
 
-__all__ = ["CephConf", "IniOptions", "OptionValue"]
+__all__ = ["CephConf", "IniOptions", "OptionValue", "Options"]
 
 #: What an option may be set to. None: not set, our line taken out. Items: a list that holds these.
 OptionValue = str | Items | Secret | Ref | Unknown | None
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Options(Resource):
+class Options(Resource):
     """What the two kinds of option file share.
 
     :param options: section to option to value.
@@ -122,7 +122,7 @@ def _shown(value: OptionValue) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class IniOptions(_Options):
+class IniOptions(Options):
     """Options of an oslo.config file, such as nova.conf, that a service really takes from it.
 
     A service may read further files after this one (Debian's nova-compute reads nova-compute.conf),
@@ -231,7 +231,7 @@ class IniOptions(_Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CephConf(_Options):
+class CephConf(Options):
     """Options of a client's ceph.conf. What else stands in the file stays; a new one is world-readable,
     as librados needs it, and holds no key."""
 

@@ -18,11 +18,14 @@ from ..requests import (
     Chain,
     Chained,
     Group,
+    Hold,
+    Kept,
     Look,
     MakeDirectory,
     Ran,
     Request,
     Restart,
+    Restore,
     Run,
     Seen,
     Unit,
@@ -138,6 +141,10 @@ class FakeHost:
         self.libvirt = False
         #: Programs of the test's own; one of a known name stands before the fake's.
         self.programs: dict[str, Program] = {}
+        #: What runs kept: (run, name) to the file before and the digest of what was written.
+        self.kept: dict[tuple[str, str], tuple[FakeFile | None, str]] = {}
+        #: Somebody else who holds the host's lock.
+        self.locked_by = ""
         #: Asked before each request: an answer instead of the deed, None to let it be done, or HostError.
         self.interfere: list[Callable[[Request], Ran | None]] = []
         #: Every request that was carried out or interfered with, in order; what was left out is not here.
@@ -267,6 +274,12 @@ class FakeHost:
                 return self._look(request)
             case Write():
                 return self._write(request)
+            case Kept():
+                return self._look_at_kept(request)
+            case Restore():
+                return self._restore(request)
+            case Hold():
+                return self._hold(request)
             case MakeDirectory():
                 return self._make_directory(request)
             case Unit():
@@ -330,7 +343,58 @@ class FakeHost:
         if request.expect not in (ANY, present):
             return Ran(status=CHANGED, err=b"the file is not what the plan saw")
         content = request.content.reveal() if isinstance(request.content, Secret) else request.content
+        if request.run:
+            self._keep(request.run, request.path, self.files.get(path), hashlib.sha256(content).hexdigest())
         self.files[path] = FakeFile(content, request.mode, request.owner, request.group)
+        return Ran(status=0)
+
+    def _keep(self, run: str, name: str, file: FakeFile | None, written: str) -> None:
+        self.kept.setdefault((run, name), (file, written))
+
+    def _look_at_kept(self, request: Kept) -> Seen | Ran:
+        if (request.run, request.name) not in self.kept:
+            return Ran(status=1, err=f"run {request.run} kept nothing of {request.name} here".encode())
+        file, written = self.kept[request.run, request.name]
+        if file is None:
+            return Seen(type="absent", written=written)
+        digest = hashlib.sha256(file.content).hexdigest()
+        content = file.content if request.content else None
+        return Seen(
+            type="file",
+            mode=file.mode,
+            owner=file.owner,
+            group=file.group,
+            digest=digest,
+            content=content,
+            written=written,
+        )
+
+    def _restore(self, request: Restore) -> Ran:
+        found = self._look_at_kept(Kept(run=request.kept, name=request.path))
+        if isinstance(found, Ran):
+            return found
+        file, _ = self.kept[request.kept, request.path]
+        path = self._real(request.path)
+        if file is not None:
+            return self._write(
+                Write(
+                    path=request.path,
+                    content=file.content,
+                    mode=file.mode,
+                    owner=file.owner,
+                    group=file.group,
+                    expect=request.expect,
+                    run=request.run,
+                )
+            )
+        if request.run:
+            self._keep(request.run, request.path, self.files.get(path), "")
+        self.files.pop(path, None)
+        return Ran(status=0)
+
+    def _hold(self, request: Hold) -> Ran:
+        if self.locked_by:
+            return Ran(status=CHANGED, err=f"another run holds it: {self.locked_by}".encode())
         return Ran(status=0)
 
     def _make_directory(self, request: MakeDirectory) -> Ran:
@@ -435,6 +499,9 @@ class FakeHost:
         if request.user and request.user not in self.accounts:
             return Ran(status=1, err=_nobody("user", request.user))
         stdin = request.stdin.reveal() if isinstance(request.stdin, Secret) else request.stdin
+        if request.feed is not None:
+            file, _ = self.kept[request.feed.run, request.feed.name]
+            stdin = file.content if file is not None else b""
         status, output, complaint = program(request.argv, stdin, "" if request.user == "root" else request.user)
         out = output.encode() if isinstance(output, str) else output
         err = complaint.encode() if isinstance(complaint, str) else complaint
@@ -449,6 +516,8 @@ class FakeHost:
                 return Ran(status=1, err=said.encode())
         elif request.pick is not None:
             out = b""
+        if request.save and request.run and status == 0:
+            self._keep(request.run, request.save, FakeFile(out.strip(), 0o600), "")
         if request.keep == "digest":
             out = hashlib.sha256(out.strip()).hexdigest().encode() if status == 0 else b""
         elif request.keep == "nothing":
