@@ -20,7 +20,8 @@ from cephdeploy import deployment, plugins
 from cephdeploy.distros.debian import debian
 from cephdeploy.errors import ExitCode, HostError, SiteFileError
 from cephdeploy.graph import Declaration, Phase, build
-from cephdeploy.requests import Answer, Group, Ran, Request, Run
+from cephdeploy.journal import Past
+from cephdeploy.requests import Answer, Group, Hold, Ran, Request, Run
 from cephdeploy.resource import Resource, State, Upstream
 from cephdeploy.settings import Component, SiteSettings
 from cephdeploy.site import CephCluster, Host, Site
@@ -62,11 +63,14 @@ class FakeHost:
     things: set[str] = field(default_factory=set)
     refuses: set[str] = field(default_factory=set)
     before: Callable[[str], None] = lambda verb: None
+    locked: bytes = b""
 
     def exchange(self, groups: Sequence[Group]) -> list[list[Answer]]:
         return [[self._answer(request) for request in group.requests] for group in groups]
 
     def _answer(self, request: Request) -> Answer:
+        if isinstance(request, Hold):
+            return Ran(status=75 if self.locked else 0, err=self.locked)
         assert isinstance(request, Run)
         verb, title = request.argv
         self.before(verb)
@@ -101,7 +105,7 @@ class World:
         self.error: Exception | None = None
         self.opened: list[tuple[str, ...]] = []
 
-    def open(self, settings: SiteSettings, names: Sequence[str]) -> deployment.Deployment:
+    def open(self, settings: SiteSettings, names: Sequence[str], undo: Past | None = None) -> deployment.Deployment:
         self.opened.append(tuple(names))
         if self.error is not None:
             raise self.error
@@ -407,6 +411,56 @@ def test_a_journal_that_can_not_be_kept_stops_the_run_before_any_change(
     assert result.exit_code == ExitCode.FAILED
     assert "can't keep a journal" in result.stderr
     assert world.hosts["ceph1"].things == set()
+
+
+def test_a_second_run_meanwhile_is_refused_and_told_who_holds_the_lock(world: World) -> None:
+    world.hosts["c1"].locked = b"another run holds it: ann on bastion, since 10:11"
+    result = run("run", "--plugins", "nova", "-y")
+    assert result.exit_code == ExitCode.LOCKED
+    assert result.stderr.startswith("c1: another run holds it: ann on bastion, since 10:11; nothing was changed")
+    assert world.hosts["c1"].things == set()
+
+
+# saved plans
+
+
+def test_a_saved_plan_is_made_true_and_a_stale_one_is_refused(world: World, tmp_path: Path) -> None:
+    file = tmp_path / "plan.json"
+    assert run("plan", "--plugins", "nova", "-o", str(file)).exit_code == 0
+    assert file.stat().st_mode & 0o777 == 0o600
+    world.hosts["c1"].things.add("key")
+    stale = run("run", str(file), "-y")
+    assert stale.exit_code == ExitCode.STALE
+    assert "c1/thing:key is not as it saw it; nothing was changed" in stale.stderr
+    world.hosts["c1"].things.clear()
+    assert run("run", str(file), "-y").exit_code == 0
+    assert world.hosts["c1"].things == {"key"}
+
+
+def test_a_file_that_is_no_plan_and_a_plan_of_another_version_are_refused(world: World, tmp_path: Path) -> None:
+    file = tmp_path / "plan.json"
+    file.write_text("{}")
+    assert run("run", str(file), "-y").exit_code == ExitCode.USAGE
+    run("plan", "--plugins", "nova", "-o", str(file))
+    file.write_text(file.read_text().replace('"cephdeploy": "0.', '"cephdeploy": "9.'))
+    result = run("run", str(file), "-y")
+    assert result.exit_code == ExitCode.STALE
+    assert "another version" in result.stderr
+
+
+# history
+
+
+def test_past_runs_are_listed_and_shown(world: World, tmp_path: Path) -> None:
+    assert "no run has been made" in run("history").stdout
+    assert run("run", "--plugins", "nova", "-y").exit_code == 0
+    (path,) = tmp_path.rglob("*.jsonl")
+    listed = run("history").stdout
+    assert path.stem in listed and "2 changed" in listed and "done" in listed
+    shown = run("show", path.stem[:15]).stdout
+    assert "thing user" in shown and f"cephdeploy rollback {path.stem}" in shown
+    assert json.loads(run("show", path.stem, "-f", "json").stdout)["steps"][0]["status"] == "changed"
+    assert run("show", "1999").exit_code == ExitCode.USAGE
 
 
 # verify and graph

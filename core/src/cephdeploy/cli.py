@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from .deployment import Deployment
     from .engine import Result
-    from .journal import Journal
+    from .journal import Journal, Past
     from .planner import Plan
     from .report.header import Header
     from .report.paper import Line
@@ -425,10 +425,15 @@ def plugins(form: str) -> ExitCode:
 @_plugins
 @_limit
 @_form("text", "json")
+@click.option(
+    "-o", "--out", "file", type=click.Path(path_type=Path), help="Save the plan there, for 'cephdeploy run FILE'."
+)
 @_detailed
 @_common
 @click.pass_obj
-def plan(asked: Asked, plugins: Sequence[str], limit: Sequence[str], form: str, detailed: bool) -> ExitCode:
+def plan(
+    asked: Asked, plugins: Sequence[str], limit: Sequence[str], form: str, file: Path | None, detailed: bool
+) -> ExitCode:
     """Look at the hosts and show what a run would change; changes nothing."""
     out = _Output()
     with _opened(asked, plugins, limit, out) as (deployment, header), _interruptible("nothing was changed"):
@@ -439,65 +444,189 @@ def plan(asked: Asked, plugins: Sequence[str], limit: Sequence[str], form: str, 
 
             out.raw(plan_json(found, header))
         else:
-            out.show(_plan_lines(found, header, out, asked, command=_run_command(asked, plugins, limit)))
+            command = f"cephdeploy -C {asked.site} run {file}" if file else _run_command(asked, plugins, limit)
+            out.show(_plan_lines(found, header, out, asked, command=command))
+        if file is not None:
+            from .saved_plan import save
+
+            save(file, found, header)
     return ExitCode.CHANGES if detailed and found.changes else ExitCode.OK
 
 
+_yes = click.option("-y", "--yes", is_flag=True, help="Don't ask before the changes are made.")
+
+
 @cli.command()
+@click.argument("file", required=False, type=click.Path(path_type=Path))
 @_plugins
 @_limit
-@click.option("-y", "--yes", is_flag=True, help="Don't ask before the changes are made.")
+@_yes
 @_detailed
 @click.option("--no-verify", is_flag=True, help="Leave out the proof by use after the changes.")
 @_common
 @click.pass_obj
 def run(
-    asked: Asked, plugins: Sequence[str], limit: Sequence[str], yes: bool, detailed: bool, no_verify: bool
+    asked: Asked,
+    file: Path | None,
+    plugins: Sequence[str],
+    limit: Sequence[str],
+    yes: bool,
+    detailed: bool,
+    no_verify: bool,
 ) -> ExitCode:
     """Show the plan, make it true, and prove that it works.
 
     Safe to run again at any time: what is right already is left alone, and what an earlier run did not
     finish is finished.
+
+    With FILE, a plan that 'cephdeploy plan -o FILE' saved is made true, and nothing else: it is refused if
+    what it saw is not there any more.
     """
+    _asks(yes)
+    out = _Output()
+    saved = None
+    if file is not None:
+        from .saved_plan import load
+
+        if plugins or limit:
+            raise UsageError("a saved plan has its plugins and limit in it; leave --plugins and --limit out")
+        saved = load(file)
+        plugins, limit = saved.plugins, saved.limit
+    with _opened(asked, plugins, limit, out) as (deployment, header):
+        with _interruptible("nothing was changed"):
+            deployment.hold(_holder("run"))
+            with out.waiting(f"looking at {header.scope}"):
+                found = deployment.plan(limit=limit)
+            if saved is not None:
+                saved.check(found)
+        code = _converged(found, deployment, header, out, asked, yes=yes, command="run", verify=not no_verify)
+    return ExitCode.CHANGES if detailed and found.changes and code == ExitCode.OK else code
+
+
+def _asks(yes: bool) -> None:
     if not yes and not _on_terminal():
         raise UsageError(
             "there is no terminal to ask on, and nothing was changed; add --yes to run without being asked, or look "
             "first: cephdeploy plan"
         )
-    out = _Output()
-    with _opened(asked, plugins, limit, out) as (deployment, header):
-        with _interruptible("nothing was changed"):
-            with out.waiting(f"looking at {header.scope}"):
-                found = deployment.plan(limit=limit)
-            out.show(_plan_lines(found, header, out, asked))
-            if found.changes and not yes and not _agreed(found):
-                raise _InterruptedError("nothing was changed")
-        from .journal import Journal
 
-        with Journal.begin() as journal:
-            code = ExitCode.FAILED
-            try:
-                code = _carried_out(found, deployment, header, journal, out, verify=not no_verify)
-            except CephdeployError as error:
-                code = error.exit_code
-                raise
-            finally:
-                # the hosts are as they are; a full disk here must not say otherwise
-                with suppress(CephdeployError):
-                    journal.write("finish", exit_code=int(code))
-    return ExitCode.CHANGES if detailed and found.changes and code == ExitCode.OK else code
+
+def _holder(command: str) -> str:
+    """Who holds a lock: told to whoever is refused."""
+    import getpass
+    import os
+    import socket
+    import time
+
+    since = time.strftime("%Y-%m-%d %H:%M:%S %z")
+    return (
+        f"{getpass.getuser()} on {socket.gethostname()}, 'cephdeploy {command}' (process {os.getpid()}), since {since}"
+    )
+
+
+def _converged(
+    found: Plan,
+    deployment: Deployment,
+    header: Header,
+    out: _Output,
+    asked: Asked,
+    *,
+    yes: bool,
+    command: str,
+    verify: bool,
+) -> ExitCode:
+    """Show a plan, ask, carry it out, and keep the journal of it."""
+    with _interruptible("nothing was changed"):
+        out.show(_plan_lines(found, header, out, asked))
+        if found.changes and not yes and not _agreed(found):
+            raise _InterruptedError("nothing was changed")
+    from .journal import Journal
+
+    with Journal.begin() as journal:
+        code = ExitCode.FAILED
+        try:
+            journal.write("begin", command=command, who=_holder(command), version=__version__,
+                          plugins=list(header.plugins), hosts=list(header.hosts), limit=list(header.limit))  # fmt: skip
+            code = _carried_out(found, deployment, header, journal, out, verify=verify)
+        except CephdeployError as error:
+            code = error.exit_code
+            raise
+        finally:
+            # the hosts are as they are; a full disk here must not say otherwise
+            with suppress(CephdeployError):
+                journal.write("finish", exit_code=int(code))
+    return code
+
+
+@cli.command()
+@_form("table", "json")
+@_common
+def history(form: str) -> None:
+    """List the past runs of this machine, the newest first."""
+    import dataclasses
+    import json
+
+    from .journal import past
+    from .report.history import history_lines
+
+    out = _Output()
+    if form == "json":
+        out.raw(json.dumps({"format": 1, "runs": [dataclasses.asdict(one) for one in past()]}, indent=2))
+    else:
+        out.show(history_lines(list(past()), out.paper))
+
+
+@cli.command()
+@click.argument("run")
+@_form("text", "json")
+@_common
+def show(run: str, form: str) -> None:
+    """Show what a past run did, step by step."""
+    import dataclasses
+    import json
+
+    from .journal import recall
+    from .report.history import run_lines
+
+    out = _Output()
+    found = recall(run)
+    if form == "json":
+        out.raw(json.dumps({"format": 1, **dataclasses.asdict(found)}, indent=2))
+    else:
+        out.show(run_lines(found, out.paper))
+
+
+@cli.command()
+@click.argument("run")
+@click.option("--host", "hosts", multiple=True, metavar="HOST", help="This host alone; may stand several times.")
+@_yes
+@_common
+@click.pass_obj
+def rollback(asked: Asked, run: str, hosts: Sequence[str], yes: bool) -> ExitCode:
+    """Take back what a past run changed: show it as a plan, and make it true.
+
+    Files, options, caps, libvirt secrets and restarts go back as a set. Pools, users, packages and data stay.
+    """
+    _asks(yes)
+    from .journal import recall
+
+    out = _Output()
+    undone = recall(run)
+    if not any(step.sent for step in undone.steps):
+        raise UsageError(f"run {undone.run} changed nothing; there is nothing to take back")
+    with _opened(asked, undone.plugins, hosts, out, undo=undone) as (deployment, header):
+        with _interruptible("nothing was changed"):
+            deployment.hold(_holder("rollback"))
+            with out.waiting(f"looking at {header.scope}"):
+                found = deployment.plan(limit=hosts)
+        return _converged(
+            found, deployment, header, out, asked, yes=yes, command=f"rollback {undone.run}", verify=False
+        )
 
 
 def _carried_out(
     plan: Plan, deployment: Deployment, header: Header, journal: Journal, out: _Output, *, verify: bool
 ) -> ExitCode:
-    journal.write(
-        "begin",
-        version=__version__,
-        plugins=list(header.plugins),
-        hosts=list(header.hosts),
-        limit=list(header.limit),
-    )
     if plan.changes:
         out.say()
         result = _applied(plan, deployment, journal, out)
@@ -624,7 +753,7 @@ def graph(asked: Asked, plugins: Sequence[str], form: str) -> None:
 
 @contextmanager
 def _opened(
-    asked: Asked, plugins: Sequence[str], limit: Sequence[str], out: _Output
+    asked: Asked, plugins: Sequence[str], limit: Sequence[str], out: _Output, undo: Past | None = None
 ) -> Iterator[tuple[Deployment, Header]]:
     """The site's hosts, reached, and what is said of them first."""
     import time
@@ -643,7 +772,7 @@ def _opened(
             raise UsageError(f"--limit {name}: {asked.site} has no such host{hint}")
     began = time.monotonic()
     with _interruptible("nothing was changed"), out.waiting("reaching the hosts"):
-        opened = deployment.Deployment.open(settings, chosen)
+        opened = deployment.Deployment.open(settings, chosen, undo=undo)
     with opened:
         yield (
             opened,

@@ -16,19 +16,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from . import baseline, engine, facts, planner
+from . import baseline, engine, facts, planner, rollback
 from . import verify as proofs
-from .errors import CephdeployError, HostError, SettingsError, UsageError
+from .errors import CephdeployError, HostError, LockedError, SettingsError, UsageError
 from .graph import Declaration, Graph, build
 from .kinds.ceph import CephUser
 from .plugins import Plugins, author_of, driver, installed
-from .requests import Host
+from .requests import Group, Hold, Host, Ran
 from .session import Session, bootstrap
 from .transports import Target
 
 if TYPE_CHECKING:
     from .engine import Listener, Result
-    from .journal import Record
+    from .journal import Past, Record
     from .planner import Plan
     from .settings import Component, SiteSettings
     from .site import Site
@@ -119,22 +119,26 @@ class Deployment:
         plugins: Sequence[str] | Plugins,
         *,
         reach: Callable[[SiteSettings, str], Host] = connect,
+        undo: Past | None = None,
     ) -> Self:
         """Connect to every host in play, ask for facts, and let the plugins declare.
 
         :param reach: makes a host of a name; tests hand over fake ones.
+        :param undo: a past run: the deployment is of its rollback, and the plugins declare nothing.
         :raises HostError: for the first host that can't be reached, with all others that can't.
         """
         chosen = plugins if isinstance(plugins, Plugins) else Plugins(plugins)
         if not chosen.names:
             raise UsageError("no plugin is chosen; name some by --plugins, such as --plugins glance,cinder,nova")
-        names = in_play(settings, chosen.components())
+        names = in_play(settings, chosen.components()) if undo is None else _of(undo, settings)
         stack = ExitStack()
         try:
             hosts = _reached(settings, names, reach, stack)
             site = facts.gather(settings, hosts)
             graph = build(
-                [*baseline.declarations(site), *_sparing(chosen, site)],
+                [*baseline.declarations(site), *_sparing(chosen, site)]
+                if undo is None
+                else rollback.declarations(undo, site),
                 serial=lambda role: settings.serial_of(role),
                 find_author=lambda address: author_of(address, site, chosen.names),
             )
@@ -142,6 +146,26 @@ class Deployment:
             stack.close()
             raise
         return cls(site, graph, hosts, chosen, stack)
+
+    def hold(self, holder: str) -> None:
+        """Hold the lock of every host until the lines are closed: one run at a time.
+
+        The admin host's first: of two operators one gets it, and the other has nothing to let go.
+
+        :param holder: who, from where, since when: told to whoever is refused.
+        :raises LockedError: somebody else holds one.
+        """
+        admin = self.site.ceph.admin
+        for names in ([admin], [name for name in self.hosts if name != admin]):
+            with ThreadPoolExecutor(engine.WINDOW) as pool:
+                for name, refusal in zip(names, pool.map(lambda name: self._held(name, holder), names), strict=True):
+                    if refusal:
+                        raise LockedError(f"{name}: {refusal}; nothing was changed. Wait for it, or end it there")
+
+    def _held(self, name: str, holder: str) -> str:
+        ((answer,),) = self.hosts[name].exchange([Group(requests=(Hold(holder=holder),))])
+        assert isinstance(answer, Ran)
+        return "" if answer.status == 0 else answer.reason
 
     def plan(self, *, limit: Collection[str] = ()) -> Plan:
         """Look at every resource and compare; changes nothing.
@@ -191,6 +215,17 @@ class Deployment:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _of(past: Past, settings: SiteSettings) -> list[str]:
+    """The hosts of a past run, and the admin host.
+
+    :raises SettingsError: the site does not have one of them any more.
+    """
+    names = {settings.ceph.admin, *(step.host for step in past.steps if step.sent)}
+    if gone := sorted(names - settings.hosts.keys()):
+        raise SettingsError(f"run {past.run} changed {gone[0]}, which the site file does not have any more")
+    return sorted(names)
 
 
 def _sparing(chosen: Plugins, site: Site) -> list[Declaration]:

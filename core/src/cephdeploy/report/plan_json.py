@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..planner import Action
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..values import Address
     from .header import Header
 
-__all__ = ["FORMAT", "address_of", "plan_json"]
+__all__ = ["FORMAT", "address_of", "change_json", "plan_json"]
 
 #: Raised when a key changes its meaning or goes away; new keys don't raise it.
 FORMAT = 1
@@ -31,7 +31,7 @@ def plan_json(plan: Plan, header: Header) -> str:
         "hosts": [{"name": name, "roles": list(roles)} for name, roles in header.hosts.items()],
         "versions": {"cephdeploy": __version__, "ceph": header.ceph, "openstack": dict(header.releases)},
         "counts": {**{str(action): plan.count(action) for action in Action}, "unchanged": plan.unchanged},
-        "changes": [_change(change) for change in plan],
+        "changes": [change_json(change) for change in plan],
     }
     return json.dumps(document, indent=2)
 
@@ -41,7 +41,8 @@ def address_of(address: Address) -> dict[str, str]:
     return {"address": str(address), "host": address.host, "kind": address.kind, "name": address.name}
 
 
-def _change(change: Change) -> dict[str, object]:
+def change_json(change: Change) -> dict[str, Any]:
+    """One change."""
     return {
         **address_of(change.address),
         "action": str(change.action),

@@ -25,8 +25,14 @@ DONE = {
     Action.RUN: "ran",
     Action.RESTART: "restarted",
 }
-_WORST = (Status.FAILED, Status.UNKNOWN, Status.SKIPPED)
-_STYLES = {"ok": "green", "failed": "bold red", "unknown": "bold yellow", "skipped": "yellow"}
+_WORST = (Status.FAILED, Status.UNKNOWN, Status.ROLLED_BACK, Status.SKIPPED)
+_STYLES = {
+    "ok": "green",
+    "failed": "bold red",
+    "unknown": "bold yellow",
+    "rolled back": "yellow",
+    "skipped": "yellow",
+}
 
 
 def recap(plan: Plan, result: Result, hosts: Sequence[str], paper: Paper) -> list[Line]:

@@ -1,0 +1,126 @@
+"""Taking back what a run did: by hand, and at once where a service does not come up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cephdeploy.engine import Status
+from cephdeploy.errors import PreflightError
+from cephdeploy.graph import build
+from cephdeploy.journal import Journal, recall
+from cephdeploy.rollback import declarations
+from cephdeploy.testing import FakeSite, FakeUnit
+
+ALL = ["glance", "cinder", "cinder_backup", "nova", "libvirt"]
+HOSTS = {
+    "ceph1": [],
+    "controller1": ["glance-api", "cinder-volume", "cinder-backup"],
+    "compute1": ["nova-compute"],
+}
+
+
+def ran(site: FakeSite, runs: Path, **sections: object) -> str:
+    """A run of everything; its name."""
+    with site.deployment(ALL, **sections) as deployment, Journal.begin(runs) as journal:
+        journal.write("begin", plugins=ALL, hosts=list(HOSTS))
+        assert deployment.apply(deployment.plan(), journal=journal).ok
+        return journal.run
+
+
+def taken_back(site: FakeSite, runs: Path, run: str) -> list[str]:
+    """A rollback of a run, made true; what it changed."""
+    past = recall(run, runs)
+    with site.deployment(ALL) as deployment, Journal.begin(runs) as journal:
+        graph = build(declarations(past, deployment.site))
+        undo = type(deployment)(deployment.site, graph, deployment.hosts, deployment.plugins)
+        plan = undo.plan()
+        result = undo.apply(plan, journal=journal)
+        assert result.ok, result
+        assert not undo.plan().changes
+        return [str(change.address) for change in plan]
+
+
+def files(site: FakeSite) -> dict[tuple[str, str], object]:
+    """Every configuration file of every host; packages stay."""
+    return {
+        (name, path): (file.content, file.mode, file.owner, file.group)
+        for name, host in site.hosts.items()
+        for path, file in host.files.items()
+        if path.startswith("/etc/")
+    }
+
+
+def test_a_first_run_taken_back_leaves_every_file_as_it_was(tmp_path: Path) -> None:
+    site = FakeSite(HOSTS)
+    before = files(site)
+    run = ran(site, tmp_path)
+    pools, users = dict(site.ceph.pools), set(site.ceph.users)
+    changed = taken_back(site, tmp_path, run)
+    assert files(site) == before
+    # what holds data, or could, stays
+    assert site.ceph.pools == pools
+    assert set(site.ceph.users) == users
+    assert site.hosts["compute1"].secrets == {}
+    assert {"controller1/service:glance-api.service", "compute1/service:nova-compute.service"} <= set(changed)
+
+
+def test_what_an_operator_changed_elsewhere_in_the_file_since_stays(tmp_path: Path) -> None:
+    site = FakeSite(HOSTS)
+    run = ran(site, tmp_path)
+    host = site.hosts["compute1"]
+    host.put("/etc/nova/nova.conf", host.text("/etc/nova/nova.conf") + "\n[cinder]\ncatalog_info = theirs\n")
+    taken_back(site, tmp_path, run)
+    text = host.text("/etc/nova/nova.conf")
+    assert "catalog_info = theirs" in text
+    assert "images_type = rbd" not in text
+
+
+def test_caps_go_back_to_what_they_were(tmp_path: Path) -> None:
+    site = FakeSite(HOSTS)
+    old = {"mon": "allow r", "osd": "allow rwx pool=images"}
+    site.ceph.add_user("client.glance", old)
+    run = ran(site, tmp_path)
+    assert site.ceph.users["client.glance"].caps != old
+    taken_back(site, tmp_path, run)
+    assert site.ceph.users["client.glance"].caps == old
+
+
+def test_a_whole_file_that_somebody_changed_since_is_not_written_over(tmp_path: Path) -> None:
+    site = FakeSite(HOSTS)
+    run = ran(site, tmp_path)
+    site.hosts["controller1"].put("/etc/ceph/ceph.client.glance.keyring", "theirs\n")
+    with pytest.raises(PreflightError, match="ceph.client.glance.keyring was changed by another hand since run"):
+        taken_back(site, tmp_path, run)
+
+
+def test_a_rollback_can_be_taken_back_too(tmp_path: Path) -> None:
+    site = FakeSite(HOSTS)
+    run = ran(site, tmp_path)
+    after = files(site)
+    taken_back(site, tmp_path, run)
+    second = ran(site, tmp_path)
+    assert second != run
+    assert files(site) == after
+
+
+@pytest.mark.fault("F33")
+def test_a_service_that_does_not_come_up_is_put_back_with_what_shares_its_files(tmp_path: Path) -> None:
+    site = FakeSite(HOSTS)
+    before = files(site)
+    host = site.hosts["controller1"]
+    host.units["cinder-backup.service"] = FakeUnit(
+        crashes=lambda files: b"CephBackupDriver" in files["/etc/cinder/cinder.conf"]
+    )
+    with site.deployment(ALL) as deployment, Journal.begin(tmp_path) as journal:
+        result = deployment.apply(deployment.plan(), journal=journal)
+    ended = {str(one.address): one for one in result.outcomes}
+    backup = ended["controller1/service:cinder-backup.service"]
+    assert backup.status == Status.FAILED
+    assert "put back as before, and it runs again" in backup.detail
+    assert ended["controller1/options:/etc/cinder/cinder.conf"].status == Status.ROLLED_BACK
+    assert ended["controller1/service:cinder-volume.service"].status == Status.ROLLED_BACK
+    assert ended["compute1/service:nova-compute.service"].status == Status.CHANGED
+    mine = {key: value for key, value in files(site).items() if key[0] == "controller1"}
+    assert mine == {key: value for key, value in before.items() if key[0] == "controller1"}
