@@ -91,7 +91,7 @@ def test_a_whole_file_that_somebody_changed_since_is_not_written_over(tmp_path: 
     site = FakeSite(HOSTS)
     run = ran(site, tmp_path)
     site.hosts["controller1"].put("/etc/ceph/ceph.client.glance.keyring", "theirs\n")
-    with pytest.raises(PreflightError, match="ceph.client.glance.keyring was changed by another hand since run"):
+    with pytest.raises(PreflightError, match=r"ceph.client.glance.keyring was changed by another hand since run"):
         taken_back(site, tmp_path, run)
 
 
