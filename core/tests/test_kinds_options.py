@@ -14,7 +14,7 @@ from cephdeploy.kinds.options import OptionValue
 from cephdeploy.planner import Plan
 from cephdeploy.resource import Clash
 from cephdeploy.testing import PASSWORD, FakeFile, FakeSite, apply_twice, assert_no_secrets, plugin_of
-from cephdeploy.values import Items
+from cephdeploy.values import Items, Same
 
 Options = Mapping[str, Mapping[str, OptionValue]]
 NOVA, COMPUTE = "/etc/nova/nova.conf", "/etc/nova/nova-compute.conf"
@@ -283,3 +283,22 @@ def test_a_cluster_of_another_name_has_a_file_of_its_own(site: FakeSite) -> None
     site.settings(ceph={"cluster": "second"})
     conf(site)
     assert site.ceph.fsid in site.hosts["cmp"].text("/etc/ceph/second.conf")
+
+
+# the values of other options
+
+
+def test_a_services_own_credentials_serve_it_in_a_further_section_and_are_not_shown() -> None:
+    site = FakeSite({"ceph1": [], "ctl1": ["cinder-volume"]})
+    host = site.hosts["ctl1"]
+    text = "[keystone_authtoken]\nusername = cinder\npassword = very secret\n[glance]\nusername = theirs\n"
+    host.put("/etc/cinder/cinder.conf", text)
+    wanted = {name: Same("keystone_authtoken", name, secret=name == "password") for name in ("username", "password")}
+    deployment = site.deployment_of(
+        lambda s: [IniOptions.of(s.hosts["ctl1"], "cinder-volume", {"glance": {**wanted, "auth_url": Same("x", "y")}})]
+    )
+    plan = apply_twice(deployment)
+    (change,) = plan
+    assert [one.name for one in change.differences] == ["[glance] password"]
+    assert "very secret" not in repr(plan) + change.diff
+    assert host.text("/etc/cinder/cinder.conf").endswith("[glance]\nusername = theirs\npassword = very secret\n")

@@ -18,6 +18,7 @@ __all__ = [
     "Fingerprint",
     "Items",
     "Ref",
+    "Same",
     "Secret",
     "Text",
     "Unknown",
@@ -149,6 +150,21 @@ class Items:
         """
         have = [item.strip() for item in (current or "").split(",") if item.strip()]
         return ",".join(dict.fromkeys((*have, *self.items)))
+
+
+@dataclass(frozen=True)
+class Same:
+    """The value of another option of the same file, for an option that is not set yet.
+
+    A service's own credentials (``[keystone_authtoken]``) serve it in a further section; what an operator
+    has set there stays.
+
+    :param secret: whether it is shown as a fingerprint.
+    """
+
+    section: str
+    option: str
+    secret: bool = False
 
 
 @dataclass(frozen=True)

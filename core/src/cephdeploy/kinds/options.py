@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 from ..dialects import DIALECTS, Dialect, Option, Refused
 from ..requests import ANY, Answer, Chain, Chained, Look, Ran, Request, Seen, Write
 from ..resource import Clash, Resource, State, Unfit, Upstream, Value
-from ..values import Items, Ref, Secret, Unknown
+from ..values import Items, Ref, Same, Secret, Unknown
 from .files import seen
 
 if TYPE_CHECKING:
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["CephConf", "IniOptions", "OptionValue", "Options"]
 
-#: What an option may be set to. None: not set, our line taken out. Items: a list that holds these.
-OptionValue = str | Items | Secret | Ref | Unknown | None
+#: What an option may be set to. None: not set, our line taken out. Items: a list that holds these. Same: what
+#: another option of the file has.
+OptionValue = str | Items | Same | Secret | Ref | Unknown | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,12 +76,15 @@ class Options(Resource):
         except Refused as refused:
             raise Unfit(f"{self.path}:{refused.line}: {refused.reason}; put the file right first") from None
         values: dict[str, Value] = {}
+        same: dict[Option, str | None] = {}
         for option, wanted in self._each():
             assigned = present.get(self._dialect.normal(option))
             value = assigned.value if assigned else None
-            secret = isinstance(wanted, Secret | Ref | Unknown) and value is not None
-            values[_key(option)] = Secret(value or "") if secret else value
-        return State(values, raw={"seen": found, **raw})
+            values[_key(option)] = Secret(value) if value is not None and _is_secret(wanted) else value
+            if isinstance(wanted, Same):
+                other = present.get(self._dialect.normal((wanted.section, wanted.option)))
+                same[option] = other.value if other else None
+        return State(values, raw={"seen": found, "same": same, **raw})
 
     def want(self, have: State | None, upstream: Upstream) -> State:
         values: dict[str, Value] = {}
@@ -88,6 +92,8 @@ class Options(Resource):
             current = have.values[_key(option)] if have is not None else None
             if isinstance(wanted, Items):
                 values[_key(option)] = wanted.within(current if isinstance(current, str) else None)
+            elif isinstance(wanted, Same):
+                values[_key(option)] = current if current is not None else _copied(wanted, option, have)
             else:
                 assert not isinstance(wanted, Ref)
                 values[_key(option)] = wanted
@@ -115,6 +121,18 @@ class Options(Resource):
 
 def _key(option: Option) -> str:
     return f"[{option[0]}] {option[1]}"
+
+
+def _is_secret(wanted: OptionValue) -> bool:
+    return wanted.secret if isinstance(wanted, Same) else isinstance(wanted, Secret | Ref | Unknown)
+
+
+def _copied(wanted: Same, option: Option, have: State | None) -> Value:
+    """What the other option has; None without one."""
+    same = have.raw["same"] if have is not None else {}
+    assert isinstance(same, Mapping)
+    value = same.get(option)
+    return Secret(value) if value is not None and wanted.secret else value
 
 
 def _shown(value: OptionValue) -> str:
