@@ -105,7 +105,9 @@ class World:
         self.error: Exception | None = None
         self.opened: list[tuple[str, ...]] = []
 
-    def open(self, settings: SiteSettings, names: Sequence[str], undo: Past | None = None) -> deployment.Deployment:
+    def open(
+        self, settings: SiteSettings, names: Sequence[str], undo: Past | None = None, off: bool = False
+    ) -> deployment.Deployment:
         self.opened.append(tuple(names))
         if self.error is not None:
             raise self.error

@@ -559,6 +559,26 @@ def _converged(
 
 
 @cli.command()
+@click.argument("plugins", nargs=-1, required=True, metavar="PLUGIN...")
+@_yes
+@_common
+@click.pass_obj
+def unwire(asked: Asked, plugins: Sequence[str], yes: bool) -> ExitCode:
+    """Take components off Ceph again: what was set for them goes, and nothing that holds data.
+
+    Refused while a pool that only they use holds an image. What another plugin of the site needs too stays.
+    """
+    _asks(yes)
+    out = _Output()
+    with _opened(asked, plugins, (), out, off=True) as (deployment, header):
+        with _interruptible("nothing was changed"):
+            deployment.hold(_holder("unwire"))
+            with out.waiting(f"looking at {header.scope}"):
+                found = deployment.plan()
+        return _converged(found, deployment, header, out, asked, yes=yes, command="unwire", verify=False)
+
+
+@cli.command()
 @_form("table", "json")
 @_common
 def history(form: str) -> None:
@@ -753,7 +773,12 @@ def graph(asked: Asked, plugins: Sequence[str], form: str) -> None:
 
 @contextmanager
 def _opened(
-    asked: Asked, plugins: Sequence[str], limit: Sequence[str], out: _Output, undo: Past | None = None
+    asked: Asked,
+    plugins: Sequence[str],
+    limit: Sequence[str],
+    out: _Output,
+    undo: Past | None = None,
+    off: bool = False,
 ) -> Iterator[tuple[Deployment, Header]]:
     """The site's hosts, reached, and what is said of them first."""
     import time
@@ -772,7 +797,7 @@ def _opened(
             raise UsageError(f"--limit {name}: {asked.site} has no such host{hint}")
     began = time.monotonic()
     with _interruptible("nothing was changed"), out.waiting("reaching the hosts"):
-        opened = deployment.Deployment.open(settings, chosen, undo=undo)
+        opened = deployment.Deployment.open(settings, chosen, undo=undo, off=off)
     with opened:
         yield (
             opened,

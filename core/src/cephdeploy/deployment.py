@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from . import baseline, engine, facts, planner, rollback
+from . import baseline, engine, facts, planner, rollback, unwire
 from . import verify as proofs
 from .errors import CephdeployError, HostError, LockedError, SettingsError, UsageError
 from .graph import Declaration, Graph, build
@@ -120,11 +120,13 @@ class Deployment:
         *,
         reach: Callable[[SiteSettings, str], Host] = connect,
         undo: Past | None = None,
+        off: bool = False,
     ) -> Self:
         """Connect to every host in play, ask for facts, and let the plugins declare.
 
         :param reach: makes a host of a name; tests hand over fake ones.
         :param undo: a past run: the deployment is of its rollback, and the plugins declare nothing.
+        :param off: the deployment is of taking the plugins' components off Ceph.
         :raises HostError: for the first host that can't be reached, with all others that can't.
         """
         chosen = plugins if isinstance(plugins, Plugins) else Plugins(plugins)
@@ -136,7 +138,9 @@ class Deployment:
             hosts = _reached(settings, names, reach, stack)
             site = facts.gather(settings, hosts)
             graph = build(
-                [*baseline.declarations(site), *_sparing(chosen, site)]
+                _turned(chosen, site)
+                if off
+                else [*baseline.declarations(site), *_sparing(chosen, site)]
                 if undo is None
                 else rollback.declarations(undo, site),
                 serial=lambda role: settings.serial_of(role),
@@ -226,6 +230,12 @@ def _of(past: Past, settings: SiteSettings) -> list[str]:
     if gone := sorted(names - settings.hosts.keys()):
         raise SettingsError(f"run {past.run} changed {gone[0]}, which the site file does not have any more")
     return sorted(names)
+
+
+def _turned(chosen: Plugins, site: Site) -> list[Declaration]:
+    """The chosen plugins' declarations turned round; what the site's other plugins declare too stays."""
+    others = Plugins([name for name in installed() if name not in chosen.names])
+    return list(unwire.declarations(chosen.declarations(site), others.declarations(site), chosen.instead(site)))
 
 
 def _sparing(chosen: Plugins, site: Site) -> list[Declaration]:

@@ -21,7 +21,7 @@ from .kinds.options import Options
 from .kinds.services import Service
 from .planner import Plan, differences, digest, recorded, shown
 from .redaction import redacted
-from .requests import Answer, Group, Host, Pick, Ran, Request, Restart, Restore, Run, Write
+from .requests import Answer, Group, Host, Pick, Ran, Remove, Request, Restart, Restore, Run, Write
 from .resource import Resource, State, Unfit, failed
 from .values import UNKNOWN, Address, Ref, Unknown, resolved
 
@@ -398,7 +398,7 @@ class _Step:
 
 def _kept_for(run: str, request: Request) -> Request:
     """A change that makes the host keep what it replaces, for a rollback of the run."""
-    return replace(request, run=run) if isinstance(request, Write | Restore | Run) else request
+    return replace(request, run=run) if isinstance(request, Write | Restore | Remove | Run) else request
 
 
 def _told(error: Exception) -> str:

@@ -27,6 +27,7 @@ __all__ = [
     "hookimpl",
     "prepare_ceph",
     "settings",
+    "unwire",
     "verify",
 ]
 
@@ -78,4 +79,14 @@ def verify(site: Site) -> Iterable[Probe]:  # type: ignore[empty-body]
     """Declare probes that use the thing for real and clean up after themselves.
 
     Called once a run, after everything has converged, and by ``cephdeploy verify`` alone.
+    """
+
+
+@_hookspec
+def unwire(site: Site) -> Iterable[Resource]:  # type: ignore[empty-body]
+    """Declare what should stand in place of what the plugin set, once the component is off Ceph.
+
+    Called by ``cephdeploy unwire`` alone. Without it, options go back to their defaults.
+
+    :return: options of the same files, with the values that a service needs in order to start.
     """

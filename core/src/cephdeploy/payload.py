@@ -576,13 +576,18 @@ def do_restore(fields):
     mode, owner, group, _written, data = kept(text(source), text(path))
     if mode is not None:
         return do_write([path, b"%d" % mode, owner.encode(), group.encode(), expect, data, by])
-    place = followed(text(path))
+    return do_remove([path, expect, by])
+
+
+def do_remove(fields):
+    path, expect, by = text(fields[0]), fields[1], text(fields[2])
+    place = followed(path)
     if not os.path.lexists(place):
         return 0, [b"", b""]
     if expect != b"*" and digest_of(place) != expect.decode():
         return CHANGED, [b"", b"the file is not what the plan saw"]
     if by:
-        keep_file(text(by), text(path), place, "")
+        keep_file(by, path, place, "")
     os.unlink(place)
     sync_directory(os.path.dirname(place))
     return 0, [b"", b""]
@@ -836,6 +841,7 @@ DOERS = {
     b"write": do_write,
     b"kept": do_kept,
     b"restore": do_restore,
+    b"remove": do_remove,
     b"hold": do_hold,
     b"directory": do_directory,
     b"unit": do_unit,

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["GROUP", "Installed", "Plugins", "driver", "installed"]
 
 GROUP = "cephdeploy.plugins"
-_HOOKS = ("settings", "prepare_ceph", "distribute_keys", "configure_service", "verify")
+_HOOKS = ("settings", "prepare_ceph", "distribute_keys", "configure_service", "verify", "unwire")
 
 
 @dataclass(frozen=True)
@@ -185,6 +185,10 @@ class Plugins:
     def probes(self, site: Site) -> list[tuple[str, Probe]]:
         """Every plugin's probes, with the plugin's name."""
         return [(name, probe) for name in self.names for probe in self._ask(name, "verify", site=site)]
+
+    def instead(self, site: Site) -> list[Resource]:
+        """What the plugins want in place of what they set, once their components are off Ceph."""
+        return [resource for name in self.names for resource in self._ask(name, "unwire", site=site)]
 
     def _ask(self, name: str, hook: str, **arguments: object) -> Iterator[Any]:
         """One plugin's answers to one hook; whatever goes wrong names both."""

@@ -24,6 +24,7 @@ __all__ = [
     "MakeDirectory",
     "Pick",
     "Ran",
+    "Remove",
     "Request",
     "Restart",
     "Restore",
@@ -138,6 +139,19 @@ class Restore:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Remove:
+    """Remove a file; what is not there is no failure.
+
+    :param expect: as in :class:`Write`.
+    :param run: the run that keeps it, as in :class:`Write`.
+    """
+
+    path: str
+    expect: str = ANY
+    run: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Hold:
     """Hold the host's lock for as long as the session lasts; status 75 when another run holds it.
 
@@ -193,7 +207,7 @@ class Chain:
     default: tuple[str, ...] = ()
 
 
-Request = Run | Look | Write | Kept | Restore | Hold | MakeDirectory | Unit | Restart | Chain
+Request = Run | Look | Write | Kept | Restore | Remove | Hold | MakeDirectory | Unit | Restart | Chain
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ from .journal import Past, Step
 from .kinds.ceph import CephUser
 from .kinds.files import seen
 from .kinds.libvirt import LibvirtSecret
-from .kinds.options import CephConf, IniOptions
+from .kinds.options import CephConf, IniOptions, option_key
 from .kinds.services import Service
 from .requests import ANY, Answer, Kept, Look, Ran, Request, Restore, Run, Seen, Write
 from .resource import Resource, State, Unfit, Upstream
@@ -29,8 +29,13 @@ __all__ = ["FormerCaps", "FormerFile", "FormerOptions", "FormerSecret", "declara
 #: The author of a rollback's declarations, where a plugin's name would stand.
 AUTHOR = "rollback"
 
-_FILES = ("file", "keyring", "block")
-_OPTIONS = {"options": IniOptions.dialect, "ceph-conf": CephConf.dialect}
+_FILES = ("file", "keyring", "block", "no-file", "former-file")
+_OPTIONS = {
+    "options": IniOptions.dialect,
+    "unset-options": IniOptions.dialect,
+    "former-options": IniOptions.dialect,
+    "ceph-conf": CephConf.dialect,
+}
 
 
 def declarations(past: Past, site: Site, *, hosts: Collection[str] = ()) -> Iterator[Declaration]:
@@ -160,7 +165,7 @@ class FormerOptions(Resource):
         assert isinstance(found, Seen)
         if have is not None and have.raw["untouched"]:
             return (Restore(path=self.path, kept=self.run, expect=found.digest),)
-        changes = {option: want.values[_key(option)] for option in self.options}
+        changes = {option: want.values[option_key(option)] for option in self.options}
         try:
             content = DIALECTS[self.dialect].edit(found.content or b"", changes)  # type: ignore[arg-type]
         except Refused as refused:
@@ -183,11 +188,7 @@ class FormerOptions(Resource):
         except Refused as refused:
             raise Unfit(f"{self.path}:{refused.line}: {refused.reason}; put the file right first") from None
         assigned = {option: present.get(dialect.normal(option)) for option in self.options}
-        return {_key(option): one.value if one else None for option, one in assigned.items()}
-
-
-def _key(option: Option) -> str:
-    return f"[{option[0]}] {option[1]}"
+        return {option_key(option): one.value if one else None for option, one in assigned.items()}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,6 +27,7 @@ from .requests import (
     Look,
     MakeDirectory,
     Ran,
+    Remove,
     Request,
     Restart,
     Restore,
@@ -303,6 +304,8 @@ def _shown(request: Request) -> str:
             return f"put back {request.path}"
         case Kept():
             return f"look at what was kept of {request.name}"
+        case Remove():
+            return f"remove {request.path}"
         case Hold():
             return "hold the lock"
         case MakeDirectory():
@@ -372,6 +375,8 @@ def _encoded(request: Request) -> list[bytes]:
                 request.expect.encode(),
                 request.run.encode(),
             ]
+        case Remove():
+            return [b"remove", request.path.encode(), request.expect.encode(), request.run.encode()]
         case Hold():
             return [b"hold", request.holder.encode()]
         case MakeDirectory():

@@ -16,7 +16,7 @@ from .files import seen
 if TYPE_CHECKING:
     from ..site import Host, Site
 
-__all__ = ["CephConf", "IniOptions", "OptionValue", "Options"]
+__all__ = ["CephConf", "IniOptions", "OptionValue", "Options", "option_key"]
 
 #: What an option may be set to. None: not set, our line taken out. Items: a list that holds these. Same: what
 #: another option of the file has.
@@ -80,7 +80,7 @@ class Options(Resource):
         for option, wanted in self._each():
             assigned = present.get(self._dialect.normal(option))
             value = assigned.value if assigned else None
-            values[_key(option)] = Secret(value) if value is not None and _is_secret(wanted) else value
+            values[option_key(option)] = Secret(value) if value is not None and _is_secret(wanted) else value
             if isinstance(wanted, Same):
                 other = present.get(self._dialect.normal((wanted.section, wanted.option)))
                 same[option] = other.value if other else None
@@ -89,14 +89,14 @@ class Options(Resource):
     def want(self, have: State | None, upstream: Upstream) -> State:
         values: dict[str, Value] = {}
         for option, wanted in self._each():
-            current = have.values[_key(option)] if have is not None else None
+            current = have.values[option_key(option)] if have is not None else None
             if isinstance(wanted, Items):
-                values[_key(option)] = wanted.within(current if isinstance(current, str) else None)
+                values[option_key(option)] = wanted.within(current if isinstance(current, str) else None)
             elif isinstance(wanted, Same):
-                values[_key(option)] = current if current is not None else _copied(wanted, option, have)
+                values[option_key(option)] = current if current is not None else _copied(wanted, option, have)
             else:
                 assert not isinstance(wanted, Ref)
-                values[_key(option)] = wanted
+                values[option_key(option)] = wanted
         return State(values)
 
     def _edited(self, have: State | None, want: State) -> bytes:
@@ -104,7 +104,7 @@ class Options(Resource):
         before = found.content or b"" if isinstance(found, Seen) else b""
         changes: dict[Option, str | None] = {}
         for option, _ in self._each():
-            value = want.values[_key(option)]
+            value = want.values[option_key(option)]
             changes[option] = value.reveal().decode() if isinstance(value, Secret) else value  # type: ignore[assignment]
         try:
             return self._dialect.edit(before, changes)
@@ -119,7 +119,8 @@ class Options(Resource):
         return before, self._edited(have, want)
 
 
-def _key(option: Option) -> str:
+def option_key(option: Option) -> str:
+    """An option as a state has it: ``[section] option``."""
     return f"[{option[0]}] {option[1]}"
 
 
@@ -223,9 +224,9 @@ class IniOptions(Options):
         want = super().want(have, upstream)
         later = have.raw.get("later") if have is not None else None
         for option, (value, place) in (later or {}).items():  # type: ignore[attr-defined]
-            if want.values[_key(option)] != value:
+            if want.values[option_key(option)] != value:
                 raise Unfit(
-                    f"{_key(option)} in {self.path} has no effect: {place}, which {self.unit} reads later, "
+                    f"{option_key(option)} in {self.path} has no effect: {place}, which {self.unit} reads later, "
                     f"sets it to '{value}'; take that line out"
                 )
         return want

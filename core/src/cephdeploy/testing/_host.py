@@ -23,6 +23,7 @@ from ..requests import (
     Look,
     MakeDirectory,
     Ran,
+    Remove,
     Request,
     Restart,
     Restore,
@@ -278,6 +279,8 @@ class FakeHost:
                 return self._look_at_kept(request)
             case Restore():
                 return self._restore(request)
+            case Remove():
+                return self._remove(request)
             case Hold():
                 return self._hold(request)
             case MakeDirectory():
@@ -374,7 +377,6 @@ class FakeHost:
         if isinstance(found, Ran):
             return found
         file, _ = self.kept[request.kept, request.path]
-        path = self._real(request.path)
         if file is not None:
             return self._write(
                 Write(
@@ -387,9 +389,17 @@ class FakeHost:
                     run=request.run,
                 )
             )
+        return self._remove(Remove(path=request.path, expect=request.expect, run=request.run))
+
+    def _remove(self, request: Remove) -> Ran:
+        path = self._real(request.path)
+        if path not in self.files:
+            return Ran(status=0)
+        if request.expect not in (ANY, hashlib.sha256(self.files[path].content).hexdigest()):
+            return Ran(status=CHANGED, err=b"the file is not what the plan saw")
         if request.run:
-            self._keep(request.run, request.path, self.files.get(path), "")
-        self.files.pop(path, None)
+            self._keep(request.run, request.path, self.files[path], "")
+        del self.files[path]
         return Ran(status=0)
 
     def _hold(self, request: Hold) -> Ran:
