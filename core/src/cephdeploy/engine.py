@@ -226,7 +226,8 @@ class _Walk:
                         else:
                             waiting.setdefault(address.host, []).append(address)
                 # a host takes one batch at a time; what gets ready meanwhile travels in its next
-                for host in [host for host in waiting if host not in busy.values()]:
+                taken = set(busy.values())
+                for host in [host for host in waiting if host not in taken]:
                     addresses = self._next(waiting, host)
                     self._journal.write("send", host=host, steps=[str(address) for address in addresses])
                     self._listener(Started(host, addresses))

@@ -154,7 +154,7 @@ class FakeSite:
 
         chosen = self._chosen(plugins)
         hosts = {
-            name: {"address": f"10.77.0.{number}", "roles": list(roles)}
+            name: {"address": f"10.77.{number >> 8}.{number & 255}", "roles": list(roles)}
             for number, (name, roles) in enumerate(self.roles.items(), 11)
         }
         for name, more in self._sections.get("hosts", {}).items():
