@@ -18,7 +18,7 @@ from sphinx.util.docutils import SphinxDirective
 from cephdeploy.kinds import CephConf, CephUser, IniOptions
 from cephdeploy.plugins import driver, installed
 from cephdeploy.testing import FakeSite
-from cephdeploy.values import Items, Same
+from cephdeploy.values import Default, Items, Same
 
 PLUGINS = ("glance", "cinder", "cinder_backup", "nova", "libvirt")
 HOSTS = {
@@ -55,6 +55,8 @@ def shown(value: object, uuid: str) -> str:
         return "taken out"
     if isinstance(value, Items):
         return f"{code(','.join(value.items))} added to the list"
+    if isinstance(value, Default):
+        return f"{code(value.value)}, unless it is set"
     if isinstance(value, Same):
         return f"as in `[{value.section}]`, unless it is set"
     return "the secret's uuid" if value == uuid else code(str(value))

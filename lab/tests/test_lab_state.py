@@ -10,7 +10,7 @@ import yaml
 
 from cephdeploy_lab import state
 from cephdeploy_lab.errors import LabError, WrongUseError
-from cephdeploy_lab.hosts import HOSTS, host_named
+from cephdeploy_lab.hosts import HOSTS, KNOWN, chosen, host_named, hosts_of
 from cephdeploy_lab.openstack import clouds_document
 from cephdeploy_lab.state import HostEntry
 
@@ -42,7 +42,16 @@ def test_clouds_yaml_has_an_administrator_and_a_member() -> None:
 
 
 def test_no_two_hosts_share_a_name_or_an_address() -> None:
-    assert len({host.name for host in HOSTS}) == len({host.address for host in HOSTS}) == len(HOSTS)
+    assert len({host.name for host in KNOWN}) == len({host.address for host in KNOWN}) == len(KNOWN)
+
+
+def test_other_hosts_than_the_usual_are_chosen_by_name_and_remembered(tmp_path: Path) -> None:
+    found = chosen("compute3, ceph1,controller1,ceph1")
+    assert [host.name for host in found] == ["ceph1", "controller1", "compute3"]
+    folder = state.Folder(tmp_path)
+    assert hosts_of(folder) == HOSTS
+    state.write(folder.hosts_json, state.hosts_document(found))
+    assert hosts_of(folder) == found
 
 
 def test_a_host_that_is_not_there_is_answered_with_a_near_name() -> None:
@@ -75,6 +84,15 @@ def test_a_lock_that_is_held_names_its_holder(monkeypatch: pytest.MonkeyPatch, t
         pass
 
 
+def test_two_bases_can_be_built_at_once_and_one_base_only_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(state, "_BUILDING", tmp_path)
+    one, other = state.Folder(tmp_path / "one"), state.Folder(tmp_path / "other")
+    with state.building(one), state.building(other):
+        pass
+    with state.building(one), pytest.raises(LabError, match=r"builds .*one/base"), state.building(one):
+        pass
+
+
 def test_forgetting_the_lab_keeps_a_whole_base_and_not_a_partial_one(tmp_path: Path) -> None:
     folder = state.Folder(tmp_path)
     folder.make()
@@ -83,6 +101,7 @@ def test_forgetting_the_lab_keeps_a_whole_base_and_not_a_partial_one(tmp_path: P
     state.write(folder.key, "private", 0o600)
     assert folder.key.stat().st_mode & 0o777 == 0o600
     folder.forget_lab()
+    folder.forget_unfinished_base()
     assert [entry.name for entry in tmp_path.iterdir()] == ["base"]
     folder.forget_base()
     assert not tmp_path.exists()

@@ -25,6 +25,12 @@ def test_the_default_is_in_the_table() -> None:
     assert suite_named(DEFAULT).name == DEFAULT
 
 
+def test_what_a_suite_needs_is_told_to_the_scripts_as_an_empty_word_or_none() -> None:
+    assert set(SUITES["bookworm"].environment.values()) == {""}
+    assert set(SUITES["sid"].environment.values()) == {"yes"}
+    assert SUITES["bookworm"].environment.keys() == SUITES["sid"].environment.keys()
+
+
 @pytest.mark.parametrize("name", SUITES)
 def test_no_package_is_listed_twice_and_what_a_role_lacks_was_installed_first(name: str) -> None:
     suite = SUITES[name]

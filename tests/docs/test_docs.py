@@ -172,6 +172,8 @@ def test_every_command_in_the_pages_exists_with_these_options(page: str, line: s
     context = click.Context(cli, info_name="cephdeploy")
     while words:
         word = words.pop(0)
+        if command.name == "openstack":
+            return  # what follows is for the openstack client
         if word.startswith("-"):
             option = next((p for p in command.params if word.split("=")[0] in p.opts), None)
             assert isinstance(option, click.Option), f"{command.name} has no {word}"

@@ -20,7 +20,7 @@ from .kinds.options import IniOptions, OptionValue, option_key
 from .kinds.services import Service
 from .requests import ANY, Answer, Look, Ran, Remove, Request, Run, Seen
 from .resource import Resource, State, Unfit, Upstream
-from .values import Address, Fingerprint, Items, Same, Secret, Unknown
+from .values import Address, Default, Fingerprint, Items, Same, Secret, Unknown
 
 __all__ = ["EmptyPool", "NoFile", "NoSecret", "UnsetOptions", "declarations"]
 
@@ -179,14 +179,18 @@ class UnsetOptions(IniOptions):
     ) -> str | Secret | Fingerprint | Unknown | None:
         instead = self.instead.get(section, {}).get(option)
         if isinstance(ours, Items):
-            left = [one.strip() for one in str(current or "").split(",") if one.strip() not in ("", *ours.items)]
+            left = [
+                one.strip()
+                for one in str(current or "").split(",")
+                if one.strip() not in ("", *ours.items, *ours.otherwise)
+            ]
             if not left and current and not isinstance(instead, str):
                 raise Unfit(
                     f"[{section}] {option} in {self.path} would be empty, and the service would not start; give it "
                     "another entry first, or stop the service and take its role from the host"
                 )
             return ",".join(left) if left else instead if isinstance(instead, str) else None
-        if isinstance(ours, Same | Secret) or current == ours:
+        if isinstance(ours, Same | Secret) or current == (ours.value if isinstance(ours, Default) else ours):
             return instead if isinstance(instead, str) else None
         assert current is None or isinstance(current, str | Secret)
         return current  # somebody else's by now

@@ -15,6 +15,7 @@ from .errors import PluginError
 __all__ = [
     "UNKNOWN",
     "Address",
+    "Default",
     "Fingerprint",
     "Items",
     "Ref",
@@ -132,16 +133,20 @@ class Items:
     """Items that a list option must contain; what else stands in the list stays there.
 
     Several plugins add to one list (``enabled_backends`` of cinder.conf), and so does the operator.
+
+    :param otherwise: what the list holds besides where nobody has set it yet.
     """
 
     items: tuple[str, ...]
+    otherwise: tuple[str, ...] = ()
 
-    def __init__(self, *items: str) -> None:
+    def __init__(self, *items: str, otherwise: tuple[str, ...] = ()) -> None:
         object.__setattr__(self, "items", tuple(dict.fromkeys(items)))
+        object.__setattr__(self, "otherwise", otherwise)
 
     def merged(self, other: Items) -> Items:
         """Both lists' items, each once, ours first."""
-        return Items(*self.items, *other.items)
+        return Items(*self.items, *other.items, otherwise=tuple(dict.fromkeys((*self.otherwise, *other.otherwise))))
 
     def within(self, current: str | None) -> str:
         """The comma-separated list ``current`` with what it lacks of ours at its end.
@@ -149,7 +154,14 @@ class Items:
         ``name:type`` pairs count as present by their whole text (glance's ``enabled_backends``).
         """
         have = [item.strip() for item in (current or "").split(",") if item.strip()]
-        return ",".join(dict.fromkeys((*have, *self.items)))
+        return ",".join(dict.fromkeys((*have, *self.items, *(() if have else self.otherwise))))
+
+
+@dataclass(frozen=True)
+class Default:
+    """The value of an option that nobody has set yet; what an operator has set stays."""
+
+    value: str
 
 
 @dataclass(frozen=True)

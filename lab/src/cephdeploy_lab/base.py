@@ -37,6 +37,15 @@ def is_current(folder: Folder, suite: Suite) -> bool:
     return bool(manifest.get("digest") == digest_of(suite, _BUILDER.read_text()))
 
 
+def suite_of(folder: Folder) -> str | None:
+    """Return the suite that the kept base is of."""
+    try:
+        suite = json.loads((folder.base / "manifest.json").read_text())["suite"]
+    except (FileNotFoundError, json.JSONDecodeError, KeyError):
+        return None
+    return str(suite)
+
+
 def databases_file(folder: Folder, environment: str) -> Path:
     """Return where the filled databases of a lab on this base are kept; their name says what they depend on."""
     contents = [environment, *((SCRIPTS / name).read_text() for name in _FILLING_DATABASES)]

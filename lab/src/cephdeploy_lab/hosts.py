@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import json
 import os
 import signal
 import socket
@@ -29,6 +30,7 @@ class Host(HostEntry):
 
     layer: str | None = None
     units: tuple[str, ...] = ()
+    masked: tuple[str, ...] = ()
     devices: tuple[str, ...] = ()
     all_capabilities: bool = False
 
@@ -43,28 +45,55 @@ CONTROLLER1 = Host(
     # Cinder's copies of whole images run in a privsep context that asks for CAP_NET_ADMIN in newer suites
     all_capabilities=True,
 )
+# nova-compute's unit asks for these, which the base has and a hypervisor would not: Debian's Wants= is generous
+_ELSEWHERE = tuple(
+    f"{name}.service" for name in ("keystone", "mariadb", "mysql", "postgresql", "rabbitmq-server", "memcached")
+)
+
+# a lab has two computes unless more are asked for by name
 COMPUTES = tuple(
     Host(
         name=f"compute{number}",
         address=f"10.77.0.{20 + number}",
         roles=("compute",),
         layer="compute",
+        masked=_ELSEWHERE,
         devices=_DEVICES,
         all_capabilities=True,
     )
-    for number in (1, 2)
+    for number in range(1, 10)
 )
-HOSTS = (CEPH1, CONTROLLER1, *COMPUTES)
+HOSTS = (CEPH1, CONTROLLER1, *COMPUTES[:2])
+KNOWN = (CEPH1, CONTROLLER1, *COMPUTES)
 
 
-def host_named(name: str) -> Host:
+def host_named(name: str, among: Sequence[Host] = HOSTS) -> Host:
     """Return the host of that name."""
-    for host in HOSTS:
+    for host in among:
         if name in (host.name, host.address):
             return host
-    near = difflib.get_close_matches(name, [host.name for host in HOSTS], n=1)
-    hint = f"did you mean {near[0]}?" if near else f"its hosts are {', '.join(host.name for host in HOSTS)}"
+    near = difflib.get_close_matches(name, [host.name for host in among], n=1)
+    hint = f"did you mean {near[0]}?" if near else f"its hosts are {', '.join(host.name for host in among)}"
     raise WrongUseError(f"the lab has no host {name!r}; {hint}")
+
+
+def chosen(names: str) -> tuple[Host, ...]:
+    """Return the hosts that a list of names, with commas between, asks for."""
+    asked = {host_named(name.strip(), KNOWN) for name in names.split(",")}
+    found = tuple(host for host in KNOWN if host in asked)
+    computes = [host.name for host in found if host in COMPUTES]
+    if computes and CONTROLLER1 not in found:
+        raise WrongUseError(f"{', '.join(computes)} can't do without {CONTROLLER1.name}; name it as well")
+    return found
+
+
+def hosts_of(folder: Folder) -> tuple[Host, ...]:
+    """Return the hosts that the lab in this folder has, or would have."""
+    try:
+        names = json.loads(folder.hosts_json.read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return HOSTS
+    return tuple(host for host in KNOWN if host.name in names)
 
 
 @dataclass(frozen=True)
@@ -98,7 +127,13 @@ class Place:
 
 
 def lay_out(
-    place: Place, *, authorized_key: str, etc_hosts: str, environment: str, beside_scripts: Mapping[str, str]
+    place: Place,
+    *,
+    authorized_key: str,
+    etc_hosts: str,
+    environment: str,
+    beside_scripts: Mapping[str, str],
+    clouds: str | None,
 ) -> str:
     """Write, before its first boot, what is the host's own; return the public half of its ssh key."""
     upper = place.path / "upper"
@@ -116,12 +151,18 @@ def lay_out(
             _put(place, f"{INSIDE}/{script.name}", script.read_text(), mode=0o755)
     for name, text in beside_scripts.items():
         _put(place, f"{INSIDE}/{name}", text, mode=0o600)
+    if clouds is not None:
+        # where every user's client looks for it, and where an operator's root has it
+        _put(place, "/etc/openstack/clouds.yaml", clouds, mode=0o600)
     if place.host.layer == "controller":
         _put(place, "/etc/mysql/mariadb.conf.d/99-lab.cnf", _MARIADB)
         _put(place, "/etc/systemd/system/neutron-stub.service", _NEUTRON_STUB)
     for unit in ("ssh.service", *place.host.units):
         wants = _parent(place, Path("etc/systemd/system/multi-user.target.wants") / unit)
         (wants / unit).symlink_to(f"/lib/systemd/system/{unit}")
+    for unit in place.host.masked:
+        mask = _parent(place, Path("etc/systemd/system") / unit)
+        (mask / unit).symlink_to("/dev/null")
     key = _parent(place, Path("etc/ssh/key")) / "ssh_host_ed25519_key"
     _made(("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", place.host.name, "-f", str(key)))
     return (upper / "etc/ssh/ssh_host_ed25519_key.pub").read_text()
@@ -262,6 +303,8 @@ innodb_flush_log_at_trx_commit = 0
 innodb_doublewrite = 0
 innodb_buffer_pool_size = 128M
 performance_schema = off
+# on by default since 11.6: two logins of one user at the same time, and one of them fails
+loose_innodb_snapshot_isolation = off
 """
 
 _NEUTRON_STUB = f"""\

@@ -10,12 +10,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from cephdeploy_lab.errors import BusyError, WrongUseError
 
 FOLDER_VARIABLE = "CEPHDEPLOY_LAB_DIR"
 _FOLDERS = Path("/var/lib/cephdeploy-lab")
 _LOCK = Path("/run/lock/cephdeploy-lab.lock")
+_BUILDING = Path("/run/lock/cephdeploy-lab.building")
 
 NEEDED_MB = 8192
 NEEDED_MB_WITH_BASE = 4096
@@ -79,11 +81,14 @@ class Folder:
         self.logs.mkdir(exist_ok=True)
 
     def forget_lab(self) -> None:
-        """Remove everything but a whole base."""
+        """Remove everything but the base."""
         for entry in (self.key, self.public_key, self.known_hosts, self.clouds, self.hosts_json, self.ready):
             entry.unlink(missing_ok=True)
-        for folder in (self.hosts, self.logs, self.unfinished_base):
+        for folder in (self.hosts, self.logs):
             shutil.rmtree(folder, ignore_errors=True)
+
+    def forget_unfinished_base(self) -> None:
+        shutil.rmtree(self.unfinished_base, ignore_errors=True)
 
     def forget_base(self) -> None:
         for folder in (self.base, self.unfinished_base):
@@ -105,16 +110,28 @@ def folder_of(suite: str) -> Folder:
 @contextmanager
 def locked() -> Iterator[None]:
     """Hold the machine's only lab lock: bridge and addresses are the same for every lab."""
-    _LOCK.parent.mkdir(parents=True, exist_ok=True)
-    with _LOCK.open("a+") as file:
+    with _held(_LOCK, "another `cephdeploy lab` is at work on this machine"):
+        yield
+
+
+@contextmanager
+def building(folder: Folder) -> Iterator[None]:
+    """Hold the lock on one folder's base, which may be built while another folder's lab is up."""
+    _BUILDING.mkdir(parents=True, exist_ok=True)
+    with _held(_BUILDING / quote(str(folder.path), safe=""), f"another `cephdeploy lab` builds {folder.base}"):
+        yield
+
+
+@contextmanager
+def _held(lock: Path, what: str) -> Iterator[None]:
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             file.seek(0)
             holder = file.read().strip() or "unknown"
-            raise BusyError(
-                f"another `cephdeploy lab` is at work on this machine (process {holder}); wait for it to end"
-            ) from error
+            raise BusyError(f"{what} (process {holder}); wait for it to end") from error
         file.truncate(0)
         file.write(f"{os.getpid()}\n")
         file.flush()

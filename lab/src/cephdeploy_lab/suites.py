@@ -44,6 +44,9 @@ _COMPUTE = (
     "python3-libvirt",
 )
 
+# one driver of libvirt is one package there: what keeps a compute's secrets, and what reads RBD pools
+_DRIVERS = ("libvirt-daemon-driver-secret", "libvirt-daemon-driver-storage-rbd")
+
 _EVERY_HOST = ("openssh-server", "dbus", "iproute2", "curl", "procps", "sudo", "apt-utils")
 
 # An operator's controllers and computes have no Ceph of their own before an integration. What can go, goes; on
@@ -67,6 +70,18 @@ class Suite:
         }
     )
     """For each role that has a layer of its own: packages of the base that its hosts start without."""
+    several_stores: bool = True
+    """Glance's own guide names its stores in enabled_backends; the older ones knew of a single store only."""
+    glance_by_catalog: bool = True
+    """Nova finds Glance in the catalog; to list its addresses is deprecated."""
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What the scripts in the hosts have to know of the suite."""
+        return {
+            "SEVERAL_STORES": "yes" if self.several_stores else "",
+            "GLANCE_BY_CATALOG": "yes" if self.glance_by_catalog else "",
+        }
 
 
 SUITES: Mapping[str, Suite] = {
@@ -77,6 +92,20 @@ SUITES: Mapping[str, Suite] = {
             ceph="16.2 Pacific",
             openstack="2022.2 Zed",
             packages=(*_CEPH, *_CONTROLLER, *_COMPUTE, *_EVERY_HOST),
+            several_stores=False,
+            glance_by_catalog=False,
+        ),
+        Suite(
+            name="trixie",
+            ceph="18.2 Reef",
+            openstack="2025.1 Epoxy",
+            packages=(*_CEPH, *_CONTROLLER, *_COMPUTE, *_DRIVERS, *_EVERY_HOST),
+        ),
+        Suite(
+            name="sid",
+            ceph="20.2 Tentacle",
+            openstack="2026.2",
+            packages=(*_CEPH, *_CONTROLLER, *_COMPUTE, *_DRIVERS, *_EVERY_HOST),
         ),
     )
 }

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 from ..dialects import DIALECTS, Dialect, Option, Refused
 from ..requests import ANY, Answer, Chain, Chained, Look, Ran, Request, Seen, Write
 from ..resource import Clash, Resource, State, Unfit, Upstream, Value
-from ..values import Items, Ref, Same, Secret, Unknown
+from ..values import Default, Items, Ref, Same, Secret, Unknown
 from .files import seen
 
 if TYPE_CHECKING:
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["CephConf", "IniOptions", "OptionValue", "Options", "option_key"]
 
-#: What an option may be set to. None: not set, our line taken out. Items: a list that holds these. Same: what
-#: another option of the file has.
-OptionValue = str | Items | Same | Secret | Ref | Unknown | None
+#: What an option may be set to. None: not set, our line taken out. Items: a list that holds these. Default and
+#: Same: a value, or another option's, where it is not set yet.
+OptionValue = str | Items | Default | Same | Secret | Ref | Unknown | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +92,8 @@ class Options(Resource):
             current = have.values[option_key(option)] if have is not None else None
             if isinstance(wanted, Items):
                 values[option_key(option)] = wanted.within(current if isinstance(current, str) else None)
+            elif isinstance(wanted, Default):
+                values[option_key(option)] = current if current is not None else wanted.value
             elif isinstance(wanted, Same):
                 values[option_key(option)] = current if current is not None else _copied(wanted, option, have)
             else:
@@ -258,10 +260,14 @@ class CephConf(Options):
     dialect: ClassVar[str] = "ceph"
 
     @classmethod
-    def of(cls, site: Site, host: Host, **sections: Mapping[str, str]) -> Self:
-        """The minimal configuration of the site's cluster, and further sections such as ``client``."""
+    def of(cls, site: Site, host: Host, *, path: str = "", **sections: Mapping[str, str]) -> Self:
+        """The minimal configuration of the site's cluster, and further sections such as ``client``.
+
+        :param path: where it is not the one that librados reads by itself. Its name must be the cluster's:
+            librados takes the keyring's name from it.
+        """
         minimal = {"fsid": site.ceph.fsid, "mon_host": site.ceph.mon_host}
-        return cls(host=host.name, path=site.ceph.conf, options={"global": minimal, **sections})
+        return cls(host=host.name, path=path or site.ceph.conf, options={"global": minimal, **sections})
 
     def probe(self) -> Sequence[Request]:
         return (Look(path=self.path, content=True),)

@@ -128,5 +128,5 @@ def probe_line(result: ProbeResult, paper: Paper) -> Line:
     sign = ("✓ ", "green") if result.ok else ("✗ ", "bold red")
     time = (f"{result.seconds:6.1f} s", "dim")
     if result.ok:
-        return paper.line(sign, paper.padded(title, 56), time, (f"   {detail}", "dim") if detail else "")
-    return paper.line(sign, paper.padded(title, 56), time, ("   failed", "bold red"), f": {detail}" if detail else "")
+        return paper.line(sign, paper.padded(title, 68), time, (f"   {detail}", "dim") if detail else "")
+    return paper.line(sign, paper.padded(title, 68), time, ("   failed", "bold red"), f": {detail}" if detail else "")

@@ -22,6 +22,11 @@ configure() {
     # call, and the others' calls time out after a minute.
     sed -i 's/^processes = .*/processes = 1/; s/^threads = .*/threads = 8/' /etc/{keystone,placement}/*-uwsgi.ini
     sed -i 's/^processes = .*/processes = 2/; s/^threads = .*/threads = 1/' /etc/{cinder,nova,glance}/*-uwsgi.ini
+    # uWSGI ends every connection after its answer. A client that is not told so sends its next request into a
+    # connection that is being closed, now and then, and that request fails.
+    for ini in /etc/*/*-uwsgi.ini; do
+        grep -q '^add-header = Connection' "$ini" || echo 'add-header = Connection: close' >> "$ini"
+    done
 
     ./set-options /etc/keystone/keystone.conf <<END
 [database]
@@ -38,20 +43,16 @@ connection = $(database placement placement)
 [api]
 auth_strategy = keystone
 END
-    { keystone_authtoken glance; cat <<END; } | ./set-options /etc/glance/glance-api.conf
+    { keystone_authtoken glance; image_store; cat <<END; } | ./set-options /etc/glance/glance-api.conf
 [DEFAULT]
 workers = 1
 [database]
 connection = $(database glance glance)
 [paste_deploy]
 flavor = keystone
-[glance_store]
-stores = file,http
-default_store = file
-filesystem_store_datadir = /var/lib/glance/images
 END
     # cinder-scheduler learns of a restarted cinder-backup with its next report: not a whole minute later, here
-    { keystone_authtoken cinder; service_user cinder; cat <<END; } | ./set-options /etc/cinder/cinder.conf
+    { keystone_authtoken cinder; service_user cinder; nova_client; cat <<END; } | ./set-options /etc/cinder/cinder.conf
 [DEFAULT]
 my_ip = $MY_ADDRESS
 transport_url = $TRANSPORT_URL
@@ -91,6 +92,38 @@ enabled = false
 [spice]
 enabled = false
 END
+}
+
+# Images in files, in the form that the suite's own installation guide of Glance has.
+image_store() {
+    if [ -z "$SEVERAL_STORES" ]; then
+        cat <<END
+[glance_store]
+stores = file,http
+default_store = file
+filesystem_store_datadir = /var/lib/glance/images
+END
+        return
+    fi
+    install -d -m 750 -o glance -g glance /var/lib/glance/{images,staging,tasks}
+    cat <<END
+[DEFAULT]
+enabled_backends = fs:file
+[glance_store]
+default_backend = fs
+[fs]
+filesystem_store_datadir = /var/lib/glance/images/
+[os_glance_staging_store]
+filesystem_store_datadir = /var/lib/glance/staging/
+[os_glance_tasks_store]
+filesystem_store_datadir = /var/lib/glance/tasks/
+END
+}
+
+# Cinder's word to Nova about a volume that grew, which an ordinary user's token is not enough for.
+nova_client() {
+    echo '[nova]'
+    keystoneauth nova
 }
 
 databases=(keystone glance cinder placement nova nova_api nova_cell0)

@@ -44,5 +44,9 @@ nova_credentials() {
     keystoneauth nova
     echo "os_region_name = $REGION"
     echo '[glance]'
-    echo "api_servers = http://$CONTROLLER:9292"
+    if [ -n "$GLANCE_BY_CATALOG" ]; then
+        echo "region_name = $REGION"
+    else
+        echo "api_servers = http://$CONTROLLER:9292"
+    fi
 }
