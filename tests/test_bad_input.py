@@ -48,6 +48,7 @@ HOST_FAULTS = {
 }
 
 
+@pytest.mark.fault("F40")
 @pytest.mark.parametrize("what", SITE_FAULTS)
 def test_a_fault_in_the_site_file_is_told_with_its_place(tmp_path: Path, what: str) -> None:
     more, place, hint = SITE_FAULTS[what]
@@ -58,6 +59,7 @@ def test_a_fault_in_the_site_file_is_told_with_its_place(tmp_path: Path, what: s
     assert len(ended.stderr.splitlines()) == 1
 
 
+@pytest.mark.fault("F40")
 @pytest.mark.parametrize("what", HOST_FAULTS)
 def test_a_fault_in_a_host_is_told_with_its_place(tmp_path: Path, what: str) -> None:
     old, new, hint = HOST_FAULTS[what]

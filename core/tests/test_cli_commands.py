@@ -140,7 +140,11 @@ class FakeDeployment(deployment.Deployment):
     results: list[ProbeResult] = field(default_factory=list)
 
     def verify(
-        self, *, limit: Sequence[str] = (), listener: Callable[[ProbeResult], None] = lambda result: None
+        self,
+        *,
+        limit: Sequence[str] = (),
+        listener: Callable[[ProbeResult], None] = lambda result: None,
+        doing: Callable[[str], None] = lambda what: None,
     ) -> list[ProbeResult]:
         for result in self.results:
             listener(result)
@@ -272,6 +276,7 @@ def test_a_hosts_error_can_not_write_to_the_terminal_as_it_likes(world: World) -
     assert run("plan", "--plugins", "nova").stderr == "c1: no answer\n"
 
 
+@pytest.mark.fault("F41")
 def test_ctrl_c_while_planning_says_that_nothing_was_changed(world: World) -> None:
     def interrupt(verb: str) -> None:
         raise KeyboardInterrupt
@@ -390,6 +395,7 @@ def hears_interrupts() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
+@pytest.mark.fault("F41")
 @pytest.mark.usefixtures("hears_interrupts")
 def test_ctrl_c_in_a_run_says_that_the_same_command_goes_on(world: World, tmp_path: Path) -> None:
     def interrupt(verb: str) -> None:
@@ -404,6 +410,7 @@ def test_ctrl_c_in_a_run_says_that_the_same_command_goes_on(world: World, tmp_pa
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+@pytest.mark.fault("F06")
 def test_a_journal_that_can_not_be_kept_stops_the_run_before_any_change(
     world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -415,6 +422,7 @@ def test_a_journal_that_can_not_be_kept_stops_the_run_before_any_change(
     assert world.hosts["ceph1"].things == set()
 
 
+@pytest.mark.fault("F16")
 def test_a_second_run_meanwhile_is_refused_and_told_who_holds_the_lock(world: World) -> None:
     world.hosts["c1"].locked = b"another run holds it: ann on bastion, since 10:11"
     result = run("run", "--plugins", "nova", "-y")
@@ -426,6 +434,7 @@ def test_a_second_run_meanwhile_is_refused_and_told_who_holds_the_lock(world: Wo
 # saved plans
 
 
+@pytest.mark.fault("F15")
 def test_a_saved_plan_is_made_true_and_a_stale_one_is_refused(world: World, tmp_path: Path) -> None:
     file = tmp_path / "plan.json"
     assert run("plan", "--plugins", "nova", "-o", str(file)).exit_code == 0
@@ -439,6 +448,7 @@ def test_a_saved_plan_is_made_true_and_a_stale_one_is_refused(world: World, tmp_
     assert world.hosts["c1"].things == {"key"}
 
 
+@pytest.mark.fault("F42")
 def test_a_file_that_is_no_plan_and_a_plan_of_another_version_are_refused(world: World, tmp_path: Path) -> None:
     file = tmp_path / "plan.json"
     file.write_text("{}")

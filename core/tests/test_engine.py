@@ -187,6 +187,7 @@ def test_changed_is_said_of_what_was_seen_and_never_of_what_was_sent() -> None:
     assert outcome.detail.startswith("still differs after the change: content is None, not sha256:")
 
 
+@pytest.mark.fault("F04")
 def test_a_broken_line_leaves_its_steps_unknown_and_other_hosts_go_on() -> None:
     site = a_site()
     site.hosts["cmp1"].cut_after(lambda request: isinstance(request, Write))
@@ -250,6 +251,7 @@ def test_each_step_is_in_the_journal_before_it_is_sent_and_after_it_ended() -> N
     ]
 
 
+@pytest.mark.fault("F06")
 def test_without_a_journal_no_further_change_is_made() -> None:
     site = a_site()
     deployment = site.deployment_of(lambda s: [a_file("/f")])

@@ -61,6 +61,7 @@ def test_a_bulk_pool_is_created_where_ceph_knows_bulk(site: FakeSite) -> None:
     assert site.ceph.pools["volumes"].bulk
 
 
+@pytest.mark.fault("F37")
 def test_a_pool_that_is_there_keeps_its_size_and_placement_groups(site: FakeSite) -> None:
     site.ceph.add_pool("volumes", "rbd", pg_num=8, size=2)
     plan = applied(site, "volumes", pools={"volumes": {"pg_num": 256}})
@@ -76,6 +77,7 @@ def test_a_pool_without_an_application_gets_rbds_and_keeps_the_rest(site: FakeSi
     assert (site.ceph.pools["volumes"].pg_num, site.ceph.pools["volumes"].size) == (8, 2)
 
 
+@pytest.mark.fault("F37")
 def test_a_pool_of_another_application_is_refused_and_untouched(site: FakeSite) -> None:
     site.ceph.add_pool("volumes", "cephfs")
     with pytest.raises(PreflightError, match=r"ceph1: the pool belongs to the application cephfs.*\(test\)"):
@@ -118,6 +120,7 @@ def test_a_user_with_the_same_caps_in_another_order_is_left_alone(site: FakeSite
     assert site.ceph.users["client.cinder"].caps == caps
 
 
+@pytest.mark.fault("F36")
 def test_caps_are_widened_and_the_key_stays(site: FakeSite) -> None:
     key = site.ceph.add_user("client.cinder", {"mon": "profile rbd", "osd": "profile rbd pool=volumes"}).key
     plan = user(site)
@@ -127,6 +130,7 @@ def test_caps_are_widened_and_the_key_stays(site: FakeSite) -> None:
     assert site.ceph.users["client.cinder"].key == key
 
 
+@pytest.mark.fault("F36")
 def test_legacy_caps_of_a_how_to_are_kept_beside_ours(site: FakeSite) -> None:
     site.ceph.add_user("client.cinder", LEGACY)
     (change,) = user(site)

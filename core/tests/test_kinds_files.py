@@ -73,6 +73,7 @@ def test_a_drift_of_mode_or_owner_is_put_right(site: FakeSite, what: dict[str, o
     assert site.hosts["ctl"].files["/etc/x/y.conf"] == FakeFile(b"a\n")
 
 
+@pytest.mark.fault("F15")
 def test_a_file_that_changed_since_the_plan_is_not_written_over(site: FakeSite) -> None:
     site.hosts["ctl"].put("/etc/x/y.conf", "b\n")
     deployment = site.deployment_of(lambda s: [a_file()])
@@ -83,6 +84,7 @@ def test_a_file_that_changed_since_the_plan_is_not_written_over(site: FakeSite) 
     assert site.hosts["ctl"].text("/etc/x/y.conf") == "somebody else's\n"
 
 
+@pytest.mark.fault("F15")
 def test_a_file_that_appeared_since_the_plan_is_not_written_over(site: FakeSite) -> None:
     deployment = site.deployment_of(lambda s: [a_file()])
     plan = deployment.plan()
@@ -97,6 +99,7 @@ def test_a_directory_in_a_files_place_is_refused(site: FakeSite) -> None:
         applied(site, lambda s: [a_file()])
 
 
+@pytest.mark.fault("F11")
 def test_a_symbolic_link_stays_one(site: FakeSite) -> None:
     site.hosts["ctl"].links["/etc/x/y.conf"] = "/srv/y.conf"
     site.hosts["ctl"].put("/srv/y.conf", "b\n")

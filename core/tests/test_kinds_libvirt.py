@@ -49,6 +49,7 @@ def test_another_key_is_set_without_a_new_definition(site: FakeSite) -> None:
     assert site.hosts["cmp"].secrets[UUID].base64 == site.ceph.users["client.cinder"].key
 
 
+@pytest.mark.fault("F39")
 def test_a_value_that_is_garbage_or_missing_is_put_right(site: FakeSite) -> None:
     for value in (b"garbage", None):
         site.hosts["cmp"].secrets = {UUID: FakeSecret(USAGE, value)}
@@ -69,6 +70,7 @@ def test_a_secret_that_is_right_is_left_alone(site: FakeSite) -> None:
     assert not applied(site)
 
 
+@pytest.mark.fault("F38")
 def test_a_usage_that_another_secret_has_is_explained_with_both_ways_out(site: FakeSite) -> None:
     old = "00000000-4a5b-4f3d-8f8c-2d1a0c9e8f70"
     site.hosts["cmp"].secrets[old] = FakeSecret(USAGE, b"x")
@@ -79,6 +81,7 @@ def test_a_usage_that_another_secret_has_is_explained_with_both_ways_out(site: F
     assert list(site.hosts["cmp"].secrets) == [old]
 
 
+@pytest.mark.fault("F38")
 def test_a_uuid_that_is_in_use_for_something_else_is_refused(site: FakeSite) -> None:
     site.hosts["cmp"].secrets[UUID] = FakeSecret("something else", b"x")
     with pytest.raises(PreflightError, match=r"in use for 'something else'.*pin another uuid by ceph.secret_uuids"):

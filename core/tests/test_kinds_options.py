@@ -151,6 +151,7 @@ def test_merging_options_is_commutative(one: Options, other: Options) -> None:
 # effect
 
 
+@pytest.mark.fault("F25")
 def test_an_option_that_a_later_file_overrules_is_refused_with_the_place(site: FakeSite) -> None:
     site.hosts["cmp"].files[COMPUTE].content += b"images_type = qcow2\n"
     with pytest.raises(PreflightError) as raised:
@@ -210,6 +211,7 @@ def test_a_missing_file_is_said(site: FakeSite) -> None:
         applied(site, RBD)
 
 
+@pytest.mark.fault("F22")
 def test_a_file_that_oslo_would_not_read_is_said_with_its_line_and_without_its_text(site: FakeSite) -> None:
     site.hosts["cmp"].put(NOVA, f"[DEFAULT]\n{PASSWORD}\n")
     with pytest.raises(PreflightError, match=r"nova.conf:2: .*; put the file right first") as raised:
@@ -217,6 +219,7 @@ def test_a_file_that_oslo_would_not_read_is_said_with_its_line_and_without_its_t
     assert PASSWORD not in str(raised.value)
 
 
+@pytest.mark.fault("F15")
 def test_an_edit_by_somebody_else_since_the_plan_is_not_lost(site: FakeSite) -> None:
     deployment = site.deployment_of(lambda s: [IniOptions.of(s.hosts["cmp"], "nova-compute", RBD)])
     plan = deployment.plan()

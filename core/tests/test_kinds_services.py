@@ -161,6 +161,7 @@ def test_the_stamp_is_pending_before_the_first_change(site: FakeSite) -> None:
     assert (first.path, first.content, first.mode) == (STAMP, b"pending", 0o600)
 
 
+@pytest.mark.fault("F35")
 def test_a_crash_between_change_and_restart_leaves_exactly_that_restart(site: FakeSite) -> None:
     site.hosts["cmp1"].cut_before(lambda request: isinstance(request, Restart))
     assert statuses(deployed(site)) == {
@@ -175,6 +176,7 @@ def test_a_crash_between_change_and_restart_leaves_exactly_that_restart(site: Fa
     assert site.restarts == [("cmp1", UNIT)]
 
 
+@pytest.mark.fault("F35")
 def test_a_crash_just_after_the_restart_repeats_it_once_and_no_more(site: FakeSite) -> None:
     site.hosts["cmp1"].cut_after(lambda request: isinstance(request, Restart))
     assert statuses(deployed(site))[f"cmp1/service:{UNIT}"] == "unknown"
@@ -182,6 +184,7 @@ def test_a_crash_just_after_the_restart_repeats_it_once_and_no_more(site: FakeSi
     assert site.hosts["cmp1"].units[UNIT].starts == 3
 
 
+@pytest.mark.fault("F35")
 def test_a_crash_after_the_stamp_and_before_the_change_loses_nothing(site: FakeSite) -> None:
     site.hosts["cmp1"].cut_before(lambda request: isinstance(request, Write) and request.path == CONF)
     assert statuses(deployed(site))["cmp1/options:/etc/nova/nova.conf"] == "unknown"
@@ -221,6 +224,7 @@ def test_a_stop_that_takes_too_long_is_said(site: FakeSite) -> None:
     assert "did not end in time" in deployment.apply(deployment.plan()).outcomes[-1].detail
 
 
+@pytest.mark.fault("F34")
 def test_a_canary_that_crashes_keeps_the_change_from_all_other_hosts() -> None:
     site = several(4)
     site.hosts["cmp1"].units[UNIT].crashes = True
@@ -232,6 +236,7 @@ def test_a_canary_that_crashes_keeps_the_change_from_all_other_hosts() -> None:
     assert site.restarts == [("cmp1", UNIT)]
 
 
+@pytest.mark.fault("F34")
 def test_a_crash_in_the_second_batch_stops_the_third_and_a_next_run_goes_on() -> None:
     site = several(3)
     site.hosts["cmp2"].units[UNIT].crashes = lambda files: files["/etc/nova/extra"] == b"a"

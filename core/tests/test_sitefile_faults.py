@@ -176,6 +176,7 @@ BELOW_HEAD: dict[str, tuple[str, list[str]]] = {
 }
 
 
+@pytest.mark.fault("F40")
 @pytest.mark.parametrize(("text", "lines"), BELOW_HEAD.values(), ids=BELOW_HEAD.keys())
 def test_a_fault_has_its_place_its_key_and_what_would_mend_it(text: str, lines: list[str]) -> None:
     found = faults(HEAD + text)
@@ -289,6 +290,7 @@ HOSTS: dict[str, tuple[str, list[str]]] = {
 }
 
 
+@pytest.mark.fault("F40")
 @pytest.mark.parametrize(("text", "lines"), HOSTS.values(), ids=HOSTS.keys())
 def test_a_fault_of_the_hosts_names_them(text: str, lines: list[str]) -> None:
     assert faults(text) == lines
@@ -328,6 +330,7 @@ WHOLE: dict[str, tuple[str | bytes, list[str]]] = {
 }
 
 
+@pytest.mark.fault("F40")
 @pytest.mark.parametrize(("text", "lines"), WHOLE.values(), ids=WHOLE.keys())
 def test_a_file_that_is_no_site_file_is_refused(text: str | bytes, lines: list[str]) -> None:
     assert faults(text) == lines

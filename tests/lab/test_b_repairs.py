@@ -113,6 +113,7 @@ def test_what_an_operator_added_stays(lab: Lab) -> None:
     lab.on("controller1", "sed -i 's/^enabled_backends = lvm,ceph$/enabled_backends = ceph/' /etc/cinder/cinder.conf")
 
 
+@pytest.mark.fault("F36")
 def test_the_how_tos_own_caps_are_taken_over_and_widened(lab: Lab) -> None:
     lab.on(
         "ceph1",
@@ -129,6 +130,7 @@ def test_the_how_tos_own_caps_are_taken_over_and_widened(lab: Lab) -> None:
     assert lab.plan() == []
 
 
+@pytest.mark.fault("F22")
 def test_a_file_that_the_service_would_refuse_stops_the_run_with_its_line(lab: Lab) -> None:
     lab.on(
         "compute2",
@@ -143,6 +145,7 @@ def test_a_file_that_the_service_would_refuse_stops_the_run_with_its_line(lab: L
     assert lab.plan() == []
 
 
+@pytest.mark.fault("F25")
 def test_an_option_that_a_later_file_overrides_is_named_with_its_place(lab: Lab) -> None:
     lab.on(
         "compute2",
@@ -159,6 +162,7 @@ def test_an_option_that_a_later_file_overrides_is_named_with_its_place(lab: Lab)
     assert lab.plan() == []
 
 
+@pytest.mark.fault("F38")
 def test_a_secret_usage_that_is_taken_is_explained_with_both_uuids(lab: Lab) -> None:
     uuid = lab.on("compute2", "virsh -q secret-list | awk '{print $1}'").strip()
     other = "691c3607-7ca3-433a-a0c0-5805cea8afa0"

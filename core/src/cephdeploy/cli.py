@@ -734,9 +734,14 @@ def verify(asked: Asked, plugins: Sequence[str], form: str) -> ExitCode:
 
 def _verified(deployment: Deployment, out: _Output, limit: Collection[str] = ()) -> list[ProbeResult]:
     from .report.recap import probe_line
+    from .report.words import plain
 
-    with out.waiting("proving by use"):
-        return deployment.verify(limit=limit, listener=lambda one: out.show([probe_line(one, out.paper)]))
+    with out.waiting("proving by use") as waiting:
+        return deployment.verify(
+            limit=limit,
+            listener=lambda one: out.show([probe_line(one, out.paper)]),
+            doing=lambda what: waiting(f"proving by use: {plain(what)}"),
+        )
 
 
 def _judged(results: Sequence[ProbeResult], out: _Output, header: Header, *, after: str = "") -> ExitCode:

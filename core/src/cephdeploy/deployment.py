@@ -186,11 +186,17 @@ class Deployment:
         return engine.apply(plan, self.hosts, journal=journal, listener=listener)
 
     def verify(
-        self, *, limit: Collection[str] = (), listener: Callable[[ProbeResult], None] = lambda result: None
+        self,
+        *,
+        limit: Collection[str] = (),
+        listener: Callable[[ProbeResult], None] = lambda result: None,
+        doing: Callable[[str], None] = lambda what: None,
     ) -> list[ProbeResult]:
         """Run the plugins' probes; see :func:`cephdeploy.verify.verify`."""
         probes = self.plugins.probes(self.site)
-        return proofs.verify(self.site, probes, self.hosts, connect=self._openstack, listener=listener, limit=limit)
+        return proofs.verify(
+            self.site, probes, self.hosts, connect=self._openstack, listener=listener, limit=limit, doing=doing
+        )
 
     def _openstack(self) -> Any:
         """The operator's own connection, by clouds.yaml or OS_*."""

@@ -83,6 +83,10 @@ class Waiting(_Area):
         super().__init__(console, paper, live=live)
         self._what = what
 
+    def __call__(self, what: str) -> None:
+        """Say what it is now that takes time."""
+        self._what = what
+
     def _lines(self) -> list[Text]:
         return [self._cut(self._paper.line(self._frame(), self._what, (f"  {self._elapsed()}", "dim")))]
 

@@ -10,9 +10,9 @@ from cephdeploy import Check, Component, Host, Proof, Release, Settings, Site, h
 from cephdeploy.kinds import CephConf, CephPool, CephUser, IniOptions, Keyring, LibvirtSecret, Packages, Service
 from cephdeploy.resource import Resource
 from cephdeploy.settings import Name, PoolName, UserName
-from cephdeploy.values import Items
+from cephdeploy.values import Items, Same
 
-from .proof import backend_is_up, volume_is_a_clone
+from .proof import backend_is_up, copy_is_a_copy, life_of_a_volume, volume_is_a_clone
 
 __all__ = ["Backend", "CinderSettings"]
 
@@ -94,9 +94,9 @@ def configure_service(site: Site) -> Iterator[Resource]:
         yield Service.of(host, ROLE, restart_on=[packages, options, *_keys(site, host)])
 
 
-def _options(site: Site) -> dict[str, dict[str, str | Items]]:
+def _options(site: Site) -> dict[str, dict[str, str | Items | Same]]:
     """cinder.conf by release. Source: cinder/volume/drivers/rbd.py and its release notes."""
-    sections: dict[str, dict[str, str | Items]] = {"DEFAULT": {"enabled_backends": Items(*_backends(site))}}
+    sections: dict[str, dict[str, str | Items | Same]] = {"DEFAULT": {"enabled_backends": Items(*_backends(site))}}
     for name, backend in _backends(site).items():
         sections[name] = {
             "volume_driver": "cinder.volume.drivers.rbd.RBDDriver",
@@ -115,7 +115,25 @@ def _options(site: Site) -> dict[str, dict[str, str | Items]]:
         if site.release("cinder") >= Release(2023, 1):
             # deleted clones' parents go to RBD's trash from then on, and somebody must empty it
             sections[name]["enable_deferred_deletion"] = "True"
+    if site.release("cinder") >= Release(2025, 2):
+        # Glance tells an image's locations to services only from then on; without this section Cinder asks as
+        # the tenant, is refused, and every volume is a full copy where direct_url is off (LP#2161971)
+        sections["glance"] = {
+            option: Same("keystone_authtoken", option, secret=option == "password") for option in _CREDENTIALS
+        }
     return sections
+
+
+#: What keystoneauth needs in a section to log in with.
+_CREDENTIALS = (
+    "auth_type",
+    "auth_url",
+    "project_domain_name",
+    "user_domain_name",
+    "project_name",
+    "username",
+    "password",
+)
 
 
 @hookimpl
@@ -132,11 +150,27 @@ def verify(site: Site) -> Iterator[Check | Proof]:
                 title=f"Cinder says that {host.name}@{name} is up",
                 prove=lambda bench, host=host, name=name: backend_is_up(bench, host, name),  # type: ignore[misc]
                 host=host.name,
+                quick=True,
             )
-    for backend in _backends(site).values():
-        pool = site.pool_name(backend.pool)
-        yield Proof(
-            title=f"a volume in pool {pool} made from an image is a clone of it",
-            prove=lambda bench, pool=pool: volume_is_a_clone(bench, pool, images),  # type: ignore[misc]
-        )
-        break  # without volume types Cinder chooses the backend: one proof is what can be asked for
+    # without volume types Cinder chooses the backend: the proofs look where it put the volume
+    users = {name: backend.user for name, backend in _backends(site).items()}
+    where = {name: site.pool_name(backend.pool) for name, backend in _backends(site).items()}
+    uses, pools = ("glance-api", ROLE), (*sorted(set(where.values())), images)
+    yield Proof(
+        title=f"a volume in pool {' or '.join(pools[:-1])} made from an image is a clone of it",
+        prove=lambda bench: volume_is_a_clone(bench, where, images, users),
+        uses=uses,
+        pools=pools,
+    )
+    yield Proof(
+        title="control: a volume made from a qcow2 image is a copy",
+        prove=lambda bench: copy_is_a_copy(bench, where, images),
+        uses=uses,
+        pools=pools,
+    )
+    yield Proof(
+        title="a volume's snapshot is cloned, grows and goes",
+        prove=lambda bench: life_of_a_volume(bench, where),
+        uses=uses,
+        pools=pools,
+    )

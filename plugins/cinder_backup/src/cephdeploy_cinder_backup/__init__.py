@@ -9,7 +9,7 @@ from cephdeploy.kinds import CephConf, CephPool, CephUser, IniOptions, Keyring, 
 from cephdeploy.resource import Resource
 from cephdeploy.settings import PoolName, UserName
 
-from .proof import service_is_up
+from .proof import restore_is_equal, service_is_up
 
 __all__ = ["BackupSettings"]
 
@@ -95,4 +95,12 @@ def verify(site: Site) -> Iterator[Check | Proof]:
             title=f"Cinder says that the backup service on {host.name} is up",
             prove=lambda bench, host=host: service_is_up(bench, host),  # type: ignore[misc]
             host=host.name,
+            quick=True,
         )
+    volumes = [site.pool_name(key) for key in wish.volumes_pools]
+    yield Proof(
+        title="a volume comes back from its backups as it was",
+        prove=lambda bench: restore_is_equal(bench, volumes, pool),
+        uses=("glance-api", "cinder-volume", ROLE),
+        pools=(*volumes, pool, site.pool_name("images")),
+    )

@@ -8,7 +8,7 @@ from cephdeploy import Check, Component, Host, Proof, Release, Settings, Site, h
 from cephdeploy.kinds import CephConf, CephPool, CephUser, Directory, IniOptions, Keyring, Packages, Service
 from cephdeploy.resource import Resource
 from cephdeploy.settings import Name, RemotePath, UserName
-from cephdeploy.values import Items
+from cephdeploy.values import Default, Items
 
 from .proof import image_is_in_ceph
 
@@ -96,17 +96,17 @@ def _reserved_stores(host: Host, packages: Packages) -> list[Directory]:
     ]
 
 
-def _options(site: Site) -> dict[str, dict[str, str | Items | None]]:
+def _options(site: Site) -> dict[str, dict[str, str | Items | Default | None]]:
     """glance-api.conf by release. Source: glance_store's rbd driver and Glance's multi-store guide."""
     wish = site.component(GlanceSettings)
-    rbd: dict[str, str | Items | None] = {
+    rbd: dict[str, str | Items | Default | None] = {
         "rbd_store_pool": site.pool_name(POOL),
         "rbd_store_user": wish.user,
         "rbd_store_ceph_conf": site.ceph.conf,
         "rbd_store_chunk_size": str(wish.chunk_size),
     }
     # under [glance_store], where the how-to has it, this one is ignored without a word
-    default: dict[str, str | Items | None] = {"show_image_direct_url": str(wish.show_image_direct_url)}
+    default: dict[str, str | Items | Default | None] = {"show_image_direct_url": str(wish.show_image_direct_url)}
     if site.release("glance") < Release(2019, 2):
         return {
             "DEFAULT": default,
@@ -114,15 +114,15 @@ def _options(site: Site) -> dict[str, dict[str, str | Items | None]]:
         }
     if site.release("glance") >= Release(2021, 2):
         rbd["rbd_thin_provisioning"] = "True"
-    stores = [f"{wish.store}:rbd", *(["file:file"] if wish.file_store else [])]
+    former = ("file:file",) if wish.file_store else ()
     return {
-        "DEFAULT": {**default, "enabled_backends": Items(*stores)},
+        "DEFAULT": {**default, "enabled_backends": Items(f"{wish.store}:rbd", otherwise=former)},
         # the single-store options, which do nothing once enabled_backends is set
         "glance_store": {"default_backend": wish.store, "stores": None, "default_store": None},
         wish.store: rbd,
-        **({"file": {"filesystem_store_datadir": wish.file_store}} if wish.file_store else {}),
-        "os_glance_staging_store": {"filesystem_store_datadir": _STAGING},
-        "os_glance_tasks_store": {"filesystem_store_datadir": _TASKS},
+        **({"file": {"filesystem_store_datadir": Default(wish.file_store)}} if wish.file_store else {}),
+        "os_glance_staging_store": {"filesystem_store_datadir": Default(_STAGING)},
+        "os_glance_tasks_store": {"filesystem_store_datadir": Default(_TASKS)},
     }
 
 
@@ -135,5 +135,18 @@ def verify(site: Site) -> Iterator[Check | Proof]:
         yield Check.refused_by_pool(site, host, wish.user, site.pool_name("volumes"), ROLE)
     yield Proof(
         title="an image that goes in through Glance lies in Ceph, with its snapshot",
-        prove=lambda bench: image_is_in_ceph(bench, pool),
+        prove=lambda bench: image_is_in_ceph(bench, pool, shows_location=wish.show_image_direct_url),
+        uses=(ROLE,),
+        pools=(pool,),
     )
+
+
+@hookimpl
+def unwire(site: Site) -> Iterator[Resource]:
+    """Glance needs a store to start with: the file store, which was kept for the images of before."""
+    wish = site.component(GlanceSettings)
+    if wish.file_store is not None and site.release("glance") >= Release(2019, 2):
+        stores = {"DEFAULT": {"enabled_backends": "file:file"}, "glance_store": {"default_backend": "file"}}
+        kept = {"file": {"filesystem_store_datadir": wish.file_store}}
+        for host in site.with_role(ROLE):
+            yield IniOptions.of(host, ROLE, {**stores, **kept})

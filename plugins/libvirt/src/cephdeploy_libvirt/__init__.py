@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from importlib import resources
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template
 
-from cephdeploy import Check, Component, Host, Settings, Site, hookimpl
+from cephdeploy import Check, Component, Host, Proof, Settings, Site, hookimpl
 from cephdeploy.kinds import CephConf, Command, Directory, File, LibvirtSecret, Packages
 from cephdeploy.resource import Resource
 from cephdeploy.settings import RemotePath, UserName
+
+from .proof import guests_socket_answers, no_driver, no_socket_directory, secret_is_the_key
 
 __all__ = ["LibvirtSettings"]
 
@@ -63,15 +66,21 @@ def configure_service(site: Site) -> Iterator[Resource]:
         yield from _directories(site, host, packages)
 
 
+@cache
+def _template() -> Template:
+    """Compiled once: a site may have thousands of compute hosts."""
+    text = resources.files(__name__).joinpath("templates/tmpfiles.conf.j2").read_text()
+    environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)
+    return environment.from_string(text)
+
+
 def _directories(site: Site, host: Host, packages: Packages) -> Iterator[Resource]:
     """The sockets' directory, made anew by systemd at each boot, with QEMU's way in to it."""
     wish, qemu = site.component(LibvirtSettings), host.distro.qemu
-    template = resources.files(__name__).joinpath("templates/tmpfiles.conf.j2").read_text()
-    environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)
     tmpfiles = File(
         host=host.name,
         path="/etc/tmpfiles.d/cephdeploy-guests.conf",
-        content=environment.from_string(template).render(sockets=wish.admin_sockets, logs=wish.logs, qemu=qemu),
+        content=_template().render(sockets=wish.admin_sockets, logs=wish.logs, qemu=qemu),
         after=(packages.address,),
     )
     yield tmpfiles
@@ -94,7 +103,7 @@ def _directories(site: Site, host: Host, packages: Packages) -> Iterator[Resourc
 
 
 @hookimpl
-def verify(site: Site) -> Iterator[Check]:
+def verify(site: Site) -> Iterator[Check | Proof]:
     wish = site.component(LibvirtSettings)
     for host in site.with_role(ROLE):
         yield Check(
@@ -103,10 +112,26 @@ def verify(site: Site) -> Iterator[Check]:
             # without the driver the protocol itself is unknown; with it, there is nobody to connect to
             commands=(("qemu-img", "info", "rbd:none/none:id=none:conf=/dev/null"),),
             refusal="error connecting|error reading|no monitors",
+            explain=lambda bench, host=host: no_driver(bench, host),  # type: ignore[misc]
         )
         yield Check(
             host=host.name,
             title="QEMU can make its admin socket",
             commands=(("test", "-w", wish.admin_sockets), ("test", "-x", wish.admin_sockets)),
             user=host.distro.qemu.user,
+            explain=lambda bench, host=host: no_socket_directory(bench, host, wish.admin_sockets),  # type: ignore[misc]
+        )
+        for user in wish.users:
+            yield Proof(
+                title=f"libvirt on {host.name} holds client.{user}'s key",
+                prove=lambda bench, host=host, user=user: secret_is_the_key(bench, host, f"client.{user}"),  # type: ignore[misc]
+                host=host.name,
+                quick=True,
+            )
+    if site.with_role(ROLE):
+        yield Proof(
+            title="a running guest's librbd answers on its admin socket",
+            prove=lambda bench: guests_socket_answers(bench, wish.admin_sockets),
+            uses=("glance-api", ROLE),
+            pools=(site.pool_name("vms"), site.pool_name("images")),
         )

@@ -9,7 +9,14 @@ from cephdeploy.kinds import CephConf, CephPool, CephUser, IniOptions, Keyring, 
 from cephdeploy.resource import Resource
 from cephdeploy.settings import UserName
 
-from .proof import compute_is_up
+from .proof import (
+    compute_is_up,
+    guest_from_image,
+    guest_from_volume,
+    guest_moves,
+    snapshot_of_a_guest,
+    volume_is_attached,
+)
 
 __all__ = ["NovaSettings"]
 
@@ -54,13 +61,20 @@ def _entity(site: Site) -> str:
     return f"client.{site.component(NovaSettings).user}"
 
 
+def _conf(site: Site) -> str:
+    """A ceph.conf for nova-compute alone: the common one has a log file and a socket for each QEMU process, and
+    nova-compute starts a client every few seconds."""
+    return f"/etc/ceph/nova/{site.ceph.cluster}.conf"
+
+
 def _keys(site: Site, host: Host) -> list[Resource]:
-    return [CephConf.of(site, host), Keyring.of(site, host, _entity(site), ROLE)]
+    return [CephConf.of(site, host, path=_conf(site)), Keyring.of(site, host, _entity(site), ROLE)]
 
 
 @hookimpl
 def distribute_keys(site: Site) -> Iterator[Resource]:
     for host in site.with_role(ROLE):
+        yield CephConf.of(site, host)
         yield from _keys(site, host)
         # libvirt hands it to each QEMU as that starts: no restart of nova-compute is due to it
         yield LibvirtSecret.of(site, host, _entity(site))
@@ -91,7 +105,7 @@ def _options(site: Site) -> dict[str, dict[str, str]]:
         "libvirt": {
             "images_type": "rbd",
             "images_rbd_pool": site.pool_name(POOL),
-            "images_rbd_ceph_conf": site.ceph.conf,
+            "images_rbd_ceph_conf": _conf(site),
             "rbd_user": wish.user,
             "rbd_secret_uuid": site.secret_uuid(_entity(site)),
             "disk_cachemodes": "network=writeback",
@@ -116,4 +130,33 @@ def verify(site: Site) -> Iterator[Check | Proof]:
             title=f"Nova says that nova-compute on {host.name} is up",
             prove=lambda bench, host=host: compute_is_up(bench, host),  # type: ignore[misc]
             host=host.name,
+            quick=True,
+        )
+    uses = ("glance-api", ROLE)
+    yield Proof(
+        title=f"a guest made from an image runs from pool {pool}, copy-on-write",
+        prove=lambda bench: guest_from_image(bench, pool, images, wish.user),
+        uses=uses,
+        pools=(pool, images),
+    )
+    if site.with_role("cinder-volume"):
+        yield Proof(
+            title="a volume is attached to a running guest",
+            prove=volume_is_attached,
+            uses=(*uses, "cinder-volume"),
+            pools=(pool, images, site.pool_name("volumes")),
+        )
+    yield Proof(title="a running guest moves to another host", prove=guest_moves, uses=uses, pools=(pool, images))
+    yield Proof(
+        title="a snapshot of a running guest becomes an image",
+        prove=lambda bench: snapshot_of_a_guest(bench, images, direct=wish.direct_snapshots),
+        uses=uses,
+        pools=(pool, images),
+    )
+    if site.with_role("cinder-volume"):
+        yield Proof(
+            title="a guest starts from a volume",
+            prove=guest_from_volume,
+            uses=(*uses, "cinder-volume"),
+            pools=(pool, images, site.pool_name("volumes")),
         )

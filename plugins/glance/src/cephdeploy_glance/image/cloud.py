@@ -1,0 +1,51 @@
+"""The operator's own connection to OpenStack, with or without a site file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cephdeploy import deployment
+from cephdeploy.errors import CephdeployError, UsageError
+
+if TYPE_CHECKING:
+    from cephdeploy.cli import Asked
+    from cephdeploy.settings import SiteSettings
+
+__all__ = ["connect", "settings"]
+
+
+def settings(asked: Asked) -> SiteSettings | None:
+    """The site file's settings; None where there is none and none was asked for.
+
+    :raises UsageError: the one that was asked for is not there.
+    """
+    if asked.site.exists():
+        return deployment.load(asked.site)
+    if asked.site != type(asked).site:
+        raise UsageError(f"there is no site file {asked.site}")
+    return None
+
+
+def connect(settings: SiteSettings | None) -> Any:
+    """A connection by the site's ``openstack`` section, or else by clouds.yaml and ``OS_*``.
+
+    :raises CephdeployError: no openstacksdk, or no credentials.
+    """
+    try:
+        import openstack
+    except ImportError:
+        raise CephdeployError(
+            "cephdeploy image needs openstacksdk: pip install 'cephdeploy-core[verify]', or the distribution's "
+            "python3-openstacksdk"
+        ) from None
+    wish = settings.openstack if settings is not None else None
+    clouds = [str(wish.clouds)] if wish is not None and wish.clouds else None
+    config = openstack.config.OpenStackConfig(config_files=clouds)
+    try:
+        connection = openstack.connection.Connection(config=config.get_one(cloud=wish.cloud if wish else None))
+        connection.authorize()
+    except Exception as error:
+        raise CephdeployError(
+            f"OpenStack does not let you in: {error}; set openstack.cloud in the site file, or OS_CLOUD or OS_*"
+        ) from error
+    return connection
