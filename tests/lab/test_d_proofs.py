@@ -80,11 +80,10 @@ def told(probes: list[dict[str, Any]]) -> str:
 
 
 def test_every_proof_is_green_and_leaves_everything_as_it_was(lab: Lab) -> None:
-    before, began = everything(lab), time.monotonic()
+    before = everything(lab)
 
     status, probes = verified(lab)
 
-    seconds = time.monotonic() - began
     print(told(probes))
     assert status == 0, told(probes)
     found = {one["title"]: one["detail"] for one in probes}
@@ -99,7 +98,6 @@ def test_every_proof_is_green_and_leaves_everything_as_it_was(lab: Lab) -> None:
     assert "librbd" in found["a running guest's librbd answers on its admin socket"]
     assert found["all that the proofs made is gone again"]
     assert everything(lab) == before
-    assert seconds < 300  # about a minute on a quiet machine of two cores
 
 
 def started(lab: Lab) -> subprocess.Popen[bytes]:
@@ -121,6 +119,13 @@ def until(what: Callable[[], object], seconds: float = 120) -> None:
         time.sleep(0.3)
 
 
+#: Each of these is a verify, or two, of its own: together they take longer than all other tests.
+thorough = pytest.mark.skipif(
+    "CEPHDEPLOY_THOROUGH" not in os.environ, reason="some twenty minutes more; make test-lab runs it"
+)
+
+
+@thorough
 @pytest.mark.parametrize("pool", ["volumes", "backups", "vms"])
 def test_what_a_killed_verify_left_is_gone_after_the_next(lab: Lab, pool: str) -> None:
     before = everything(lab)
@@ -137,6 +142,7 @@ def test_what_a_killed_verify_left_is_gone_after_the_next(lab: Lab, pool: str) -
     assert everything(lab) == before
 
 
+@thorough
 def test_an_interrupted_verify_leaves_nothing(lab: Lab) -> None:
     before = everything(lab)
     process = started(lab)
@@ -171,6 +177,7 @@ def openstack(script: str) -> str:
     return ended.stdout.strip()
 
 
+@thorough
 def test_a_qcow2_image_is_found_by_the_audit_and_imported_it_can_be_cloned(lab: Lab, packed: Path) -> None:
     copied = openstack(
         f"print(c.image.create_image(name='old', filename={str(packed)!r}, disk_format='qcow2', "
@@ -287,6 +294,7 @@ SABOTAGES = {
 }
 
 
+@thorough
 @pytest.mark.parametrize("what", SABOTAGES)
 def test_verify_names_the_cause_and_run_repairs_what_is_ours(lab: Lab, what: str) -> None:
     sabotage = SABOTAGES[what]
@@ -307,6 +315,7 @@ def test_verify_names_the_cause_and_run_repairs_what_is_ours(lab: Lab, what: str
     assert lab.plan() == []
 
 
+@thorough
 def test_after_all_sabotages_everything_is_proven_again(lab: Lab) -> None:
     status, probes = verified(lab)
     assert status == 0, told(probes)
