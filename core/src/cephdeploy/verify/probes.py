@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from ..site import Host, Site
     from .workbench import Workbench
 
-__all__ = ["REFUSED", "Check", "Probe", "ProbeResult", "Proof"]
+__all__ = ["Check", "Probe", "ProbeResult", "Proof"]
 
 #: How ceph's and rbd's commands say that a key lacks the right; a pool that is not there is as safe.
-REFUSED = r"not permitted|ermission denied|No such file|does not exist"
+_REFUSED = r"not permitted|ermission denied|No such file|does not exist"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +57,7 @@ class Check:
             title=f"{service} can't write to pool {pool} as client.{user}",
             commands=_put_and_remove(site, host, user, pool)[:1],
             user=host.distro.account(service).user,
-            refusal=REFUSED,
+            refusal=_REFUSED,
             timeout=20,
             explain=lambda bench: why_no_use(bench, host, user, "", service) or why_no_refusal(bench, user),
         )

@@ -13,7 +13,7 @@ from ..redaction import redacted
 from ..requests import Group, Ran, Run
 from ..requests import Host as Line
 from .cleaning import IMAGES, SORTS, Thing, left_behind, purged, removed, worded
-from .probes import REFUSED, Check, Probe, ProbeResult, Proof
+from .probes import Check, Probe, ProbeResult, Proof
 from .workbench import Workbench
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ def _judged(check: Check, ran: Sequence[Ran]) -> tuple[bool, str]:
         return False, "it was let, and must be refused; the caps are too wide"
     said = (bad[1].err + bad[1].out).decode(errors="replace")
     if re.search(check.refusal, said):
-        return True, "refused" if check.refusal == REFUSED else ""
+        return True, "refused" if "permitted" in check.refusal else ""
     return False, f"it failed, but not as it must: {bad[1].reason}"
 
 
