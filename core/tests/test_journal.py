@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 from pathlib import Path
 
 import pytest
 
-from cephdeploy.errors import CephdeployError
-from cephdeploy.journal import Journal
+from cephdeploy.errors import CephdeployError, UsageError
+from cephdeploy.journal import Journal, past, recall
 from cephdeploy.testing import cephx_key
 from cephdeploy.values import Secret
 
@@ -53,3 +54,44 @@ def test_a_folder_that_cant_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("in the way")
     with pytest.raises(CephdeployError, match="can't keep a journal in"):
         Journal.begin(tmp_path / "runs")
+
+
+@pytest.mark.fault("F06")
+def test_a_full_disk_in_the_middle_of_a_run_says_that_nothing_more_was_begun(tmp_path: Path) -> None:
+    with Journal.begin(tmp_path) as journal:
+        journal.write("begin")
+        full = os.open("/dev/full", os.O_WRONLY)
+        os.dup2(full, journal._file)
+        os.close(full)
+        with pytest.raises(CephdeployError, match="No space left on device; nothing more was begun"):
+            journal.write("send", host="a", steps=[])
+
+
+@pytest.mark.fault("F05")
+def test_a_run_that_was_killed_in_the_middle_of_a_line_is_read_up_to_it(tmp_path: Path) -> None:
+    step = {"host": "a", "kind": "file", "name": "/x", "action": "create", "attributes": ["content"], "caps": {}}
+    with Journal.begin(tmp_path) as journal:
+        journal.write("begin", plugins=["glance"], hosts=["a"])
+        journal.write("plan", steps=[step])
+        journal.write("send", host="a", steps=["a/file:/x"])
+        journal.write("end", step="a/file:/x", status="changed", detail="")
+    whole = journal.path.read_bytes()
+    lines = whole.splitlines(keepends=True)
+    for end in range(1, len(whole) + 1):
+        journal.path.write_bytes(whole[:end])
+        written = sum(end >= len(b"".join(lines[: number + 1])) - 1 for number in range(len(lines)))
+        found = list(past(tmp_path))
+        assert len(found) == (written > 0)
+        for run in found:
+            assert run.exit_code is None
+            assert len(run.steps) == (written > 1)
+            assert len(run.unfinished) == (written == 3)
+
+
+def test_a_run_is_recalled_by_a_beginning_that_fits_only_one(tmp_path: Path) -> None:
+    for name in ("20260101-000000-aaaa", "20260101-000000-bbbb"):
+        (tmp_path / f"{name}.jsonl").write_text('{"at": 1, "event": "begin"}\n')
+    assert recall("20260101-000000-a", tmp_path).run == "20260101-000000-aaaa"
+    for name in ("2026", "2027", ""):
+        with pytest.raises(UsageError, match="cephdeploy history lists them"):
+            recall(name, tmp_path)

@@ -62,7 +62,7 @@ set -eu
 mount -t tmpfs none {place}
 mkdir {place}/etc {place}/work
 mount -t overlay overlay -o lowerdir=/etc,upperdir={place}/etc,workdir={place}/work /etc
-for folder in /home /root /run /var/log; do mount -t tmpfs none $folder; done
+for folder in /home /root /run /var/lib /var/log; do mount -t tmpfs none $folder; done
 chmod 0755 /home /run
 mkdir -p /run/sshd /run/sudo /home/sudo-only /home/env-only /etc/sudoers.d /etc/ssh/logins
 ln -s /usr/bin/env /usr/bin/sudo /home/sudo-only

@@ -6,6 +6,7 @@ import contextlib
 import os
 import resource
 import signal
+import socket
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -139,6 +140,17 @@ def test_an_sshd_that_dies_in_the_middle_is_an_unknown_outcome(sshd: Sshd) -> No
         # the parent of our process is the sshd of this session
         ran(session, "sh", "-c", "kill -9 $(ps -o ppid= -p $PPID); sleep 0.2")
     session.close()
+
+
+@pytest.mark.fault("F04")
+def test_a_line_that_is_down_already_is_closed_without_an_error(sshd: Sshd) -> None:
+    for _ in range(5):
+        session = sshd.connect()
+        channel = session._channel
+        # what we send fails from now on, and paramiko's own thread does not know it yet
+        channel._transport.sock.shutdown(socket.SHUT_WR)  # type: ignore[attr-defined]
+        session.close()
+        assert not channel._transport.is_active()  # type: ignore[attr-defined]
 
 
 @pytest.mark.fault("F17")
@@ -343,6 +355,20 @@ def test_what_a_killed_run_left_is_removed_and_what_a_live_one_holds_stays(root:
         ]
     )
     assert sorted(names(root, folder)) == [".file.77777.cephdeploy", ".other.1.cephdeploy", "file"]
+
+
+def test_groups_side_by_side_keep_what_they_replace_in_one_folder(root: Session, folder: str) -> None:
+    # the first of a run on a host: each of them finds that the run's folder is still to be made
+    for turn in range(10):
+        run = f"20260101-000000-{turn}"
+        writes = [
+            Write(path=f"{folder}/{number}", content=b"new", mode=0o600, owner="0", group="0", run=run)
+            for number in range(8)
+        ]
+        answers = root.exchange([Group(requests=(write,), parallel=True) for write in writes])
+        assert [answer.reason for (answer,) in answers if isinstance(answer, Ran) and answer.status] == []
+        assert len(names(root, f"/var/lib/cephdeploy/kept/{run}")) == 8
+    ran(root, "rm", "-r", "/var/lib/cephdeploy/kept")
 
 
 def test_an_owner_that_is_not_here_is_named(root: Session, folder: str) -> None:

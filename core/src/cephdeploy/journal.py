@@ -85,7 +85,8 @@ class Journal:
             os.fsync(self._file)
         except OSError as error:
             raise CephdeployError(
-                f"can't write the journal {self.path}: {error.strerror}; no change was begun"
+                f"can't write the journal {self.path}: {error.strerror}; nothing more was begun. Make room, or mend "
+                "it, and run again"
             ) from error
 
     def __enter__(self) -> Self:

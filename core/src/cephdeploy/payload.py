@@ -521,7 +521,7 @@ def keep_bytes(by, name, data):
     folder = os.path.dirname(place)
     if not os.path.isdir(folder):
         prune()
-        os.makedirs(folder, 0o700)
+        os.makedirs(folder, 0o700, exist_ok=True)  # a group beside this one makes it just now
     if os.path.exists(place):
         return
     beside = "%s.%d.new" % (place, os.getpid())
@@ -543,10 +543,13 @@ def prune():
         return
     for name in runs:
         folder = os.path.join(KEPT, name)
-        if time.time() - os.stat(folder).st_mtime > KEEP_DAYS * 86400:
-            for kept in os.listdir(folder):
-                os.unlink(os.path.join(folder, kept))
-            os.rmdir(folder)
+        try:
+            if time.time() - os.stat(folder).st_mtime > KEEP_DAYS * 86400:
+                for kept in os.listdir(folder):
+                    os.unlink(os.path.join(folder, kept))
+                os.rmdir(folder)
+        except OSError:
+            pass  # a group beside this one lets it go too, or it is none of ours
 
 
 def kept(by, name):

@@ -61,6 +61,8 @@ def save(path: Path, plan: Plan, header: Header) -> None:
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(handle, "w") as file:
+            if path.is_file():
+                os.fchmod(handle, 0o600)  # it may have stood there, open to others
             json.dump(document, file, indent=2)
     except OSError as error:
         raise CephdeployError(f"can't save the plan in {path}: {error.strerror}") from error

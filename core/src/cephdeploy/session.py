@@ -12,6 +12,7 @@ import shlex
 import time
 import zlib
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 from importlib import resources
 from typing import Literal, Protocol
@@ -176,8 +177,9 @@ class Session:
         ]
 
     def close(self) -> None:
-        """Close the line; the payload ends with it."""
-        self._channel.close()
+        """Close the line; the payload ends with it. One that is down already is no error."""
+        with suppress(OSError, EOFError):
+            self._channel.close()
 
     def _begin(self) -> None:
         """Send the payload and wait for its first word."""
@@ -188,7 +190,7 @@ class Session:
                 self._channel.send(b"%d\n" % len(source) + source)
             except TimeoutError:
                 raise
-            except OSError:
+            except (OSError, EOFError):
                 pass  # it ended before it had read all: what it said is read below
             hello = self._frames.frame()
         except TimeoutError as error:

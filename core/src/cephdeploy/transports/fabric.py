@@ -14,7 +14,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from functools import cache, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -191,7 +191,8 @@ class FabricChannel:
         return (status if status >= 0 else None), self._errors
 
     def close(self) -> None:
-        self._channel.close()
+        with contextlib.suppress(OSError, EOFError):  # the line may be down already
+            self._channel.close()
         _close(self._opened)
 
     def _take_errors(self) -> None:
@@ -329,7 +330,6 @@ def _private(path: Path, changed: int) -> paramiko.PKey:
     return paramiko.PKey.from_path(path)
 
 
-@cache
 def _fabric() -> fabric.Config:
     """Fabric's defaults and nothing else: no ~/.fabric.py is run, no environment read, no ssh_config followed."""
     return fabric.Config(ssh_config=paramiko.SSHConfig(), lazy=True)

@@ -1,0 +1,184 @@
+"""The real command, in a process that can be told where to die: ``python command.py ARGUMENT...``.
+
+The variable ``FAULT`` holds JSON: ``{"journal": 7, "when": "after"}`` ends the process by SIGKILL around its
+seventh record (from 0), ``{"exchange": 3, "cut": "sent"}`` takes the line away around its third batch.
+``python command.py --serve`` imports everything once and then forks a process for each line of its standard input.
+
+Services are watched for no time here: with the six seconds of each restart, hundreds of runs would take hours.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from cephdeploy import cli, deployment, journal, session
+from cephdeploy.kinds.services import Service
+from cephdeploy.requests import Answer, Group
+from cephdeploy.transports.fabric import FabricChannel
+
+#: What goes at a batch: the line before it left, with it on its way, with its answer on its way; the process on
+#: the host that does it; this process, with it on its way.
+CUTS = ("unsent", "sent", "answered", "payload", "killed")
+
+(Service.__init__.__kwdefaults__ or {})["settle"] = 0.0
+
+
+def die() -> None:
+    """As by the out-of-memory killer: nothing is flushed, no handler runs."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def die_at_record(number: int, when: str) -> None:
+    """End this process before or after the record of that number is in the journal."""
+    written = 0
+    write = journal.Journal.write
+
+    def counted(self: journal.Journal, event: str, **what: object) -> None:
+        nonlocal written
+        if written == number and when == "before":
+            die()
+        write(self, event, **what)
+        if written == number and when == "after":
+            die()
+        written += 1
+
+    journal.Journal.write = counted  # type: ignore[method-assign]
+
+
+def lose_line_at(number: int, cut: str, told: str = "") -> None:
+    """Take away the line, or a process, around the batch of that number.
+
+    :param told: a file that gets a byte for each batch.
+    """
+    sent = 0
+    exchange = session.Session.exchange
+
+    def counted(self: session.Session, groups: Sequence[Group]) -> list[list[Answer]]:
+        nonlocal sent
+        here, sent = sent == number, sent + 1
+        if told:
+            with open(told, "a") as file:
+                file.write(".")
+        return exchange(_cut(self, cut) if here else self, groups)
+
+    session.Session.exchange = counted  # type: ignore[method-assign]
+
+
+def _cut(self: session.Session, cut: str) -> session.Session:
+    channel = self._channel
+    assert isinstance(channel, FabricChannel)
+    send, receive = channel.send, channel.receive
+
+    def hang_up() -> None:
+        channel._transport.sock.shutdown(socket.SHUT_RDWR)
+
+    def cut_send(data: bytes) -> None:
+        if cut == "unsent":
+            hang_up()
+            raise ConnectionError("cut by the test before anything was sent")
+        send(data)
+        if cut == "sent":
+            hang_up()
+        elif cut == "killed":
+            die()
+        elif cut == "payload":
+            time.sleep(0.01)  # in the middle of its work, or after it
+            for pid in json.loads(os.environ["HOSTS"]).get(self.name, []):
+                for one in _payloads(int(pid)):
+                    os.kill(one, signal.SIGKILL)
+
+    def cut_receive(count: int, timeout: float) -> bytes:
+        data = receive(count, timeout)
+        if cut == "answered":
+            hang_up()
+            raise ConnectionError("cut by the test with the answer on its way")
+        return data
+
+    channel.send, channel.receive = cut_send, cut_receive  # type: ignore[method-assign]
+    return self
+
+
+def _payloads(pid: int) -> list[int]:
+    """The processes of ours under a host's first one: those that have no such parent, so the serving one."""
+    found = []
+    for child in _children(pid):
+        try:
+            ours = b"zlib.decompress" in Path(f"/proc/{child}/cmdline").read_bytes()
+        except OSError:
+            continue
+        found += [child] if ours else _payloads(child)
+    return found
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
+
+
+def command(words: Sequence[str], fault: dict[str, Any]) -> None:
+    """Run the command line with what is to go wrong, and exit with its status."""
+    if "journal" in fault:
+        die_at_record(fault["journal"], fault["when"])
+    if "exchange" in fault:
+        lose_line_at(fault["exchange"], fault["cut"], fault.get("told", ""))
+    sys.argv = ["cephdeploy", *words]
+    cli.main()
+
+
+def serve() -> None:
+    """Fork a process for each request, and tell when it ended and how; until standard input ends."""
+    import cephdeploy.progress
+    import cephdeploy.report.header
+    import cephdeploy.report.plan_text
+    import cephdeploy.report.recap  # noqa: F401
+
+    deployment.components()
+    running: dict[int, int] = {}
+    waiting = b""
+    while True:
+        if select.select([0], [], [], 0.01 if running else None)[0]:
+            data = os.read(0, 1 << 16)
+            if not data:
+                break
+            waiting += data
+        while b"\n" in waiting:
+            line, _, waiting = waiting.partition(b"\n")
+            asked = json.loads(line)
+            child = os.fork()
+            if child == 0:
+                for number, name in enumerate((os.devnull, asked["out"], asked["err"])):
+                    os.dup2(os.open(name, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600), number)
+                os.environ.clear()
+                os.environ.update(asked["environment"])
+                command(asked["words"], asked["fault"])
+            running[child] = asked["id"]
+            _tell({"id": asked["id"], "pid": child})
+        while running:
+            child, status = os.waitpid(-1, os.WNOHANG)
+            if not child:
+                break
+            _tell({"id": running.pop(child), "status": os.waitstatus_to_exitcode(status)})
+    for child in running:
+        os.kill(child, signal.SIGKILL)
+
+
+def _tell(what: dict[str, int]) -> None:
+    os.write(1, json.dumps(what).encode() + b"\n")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["--serve"]:
+        serve()
+    else:
+        command(sys.argv[1:], json.loads(os.environ.get("FAULT", "{}")))
