@@ -241,7 +241,8 @@ def _of(past: Past, settings: SiteSettings) -> list[str]:
 def _turned(chosen: Plugins, site: Site) -> list[Declaration]:
     """The chosen plugins' declarations turned round; what the site's other plugins declare too stays."""
     others = Plugins([name for name in installed() if name not in chosen.names])
-    return list(unwire.declarations(chosen.declarations(site), others.declarations(site), chosen.instead(site)))
+    declared, theirs = chosen.declarations(site), others.declarations(site)
+    return list(unwire.declarations(declared, theirs, chosen.instead(site), common=site.ceph.conf))
 
 
 def _sparing(chosen: Plugins, site: Site) -> list[Declaration]:

@@ -16,7 +16,7 @@ from .graph import Declaration, Phase
 from .kinds.ceph import CephPool
 from .kinds.files import File, seen
 from .kinds.libvirt import LibvirtSecret
-from .kinds.options import IniOptions, OptionValue, option_key
+from .kinds.options import CephConf, IniOptions, OptionValue, option_key
 from .kinds.services import Service
 from .requests import ANY, Answer, Look, Ran, Remove, Request, Run, Seen
 from .resource import Resource, State, Unfit, Upstream
@@ -29,13 +29,14 @@ AUTHOR = "unwire"
 
 
 def declarations(
-    ours: Iterable[Declaration], others: Iterable[Declaration], instead: Iterable[Resource]
+    ours: Iterable[Declaration], others: Iterable[Declaration], instead: Iterable[Resource], *, common: str
 ) -> Iterator[Declaration]:
     """The plugins' declarations turned round.
 
     :param ours: of the plugins that are taken off Ceph.
     :param others: of the site's other plugins; what they declare too stays.
     :param instead: what the plugins' ``unwire`` hooks want in place of what is taken away.
+    :param common: the ceph.conf that every client reads by itself, which stays.
     """
     shared: dict[Address, list[Resource]] = {}
     for one in others:
@@ -50,7 +51,9 @@ def declarations(
             known = services.get(resource.address)
             services[resource.address] = known.merged(resource) if known else resource
             continue
-        opposite = _opposite(resource, shared.get(resource.address, []), replaced.get(resource.address))
+        opposite = None
+        if resource.name != common:
+            opposite = _opposite(resource, shared.get(resource.address, []), replaced.get(resource.address))
         if opposite is not None:
             turned[resource.address] = opposite.address
             known_opposite = found.get(opposite.address)
@@ -73,7 +76,7 @@ def _opposite(resource: Resource, shared: Sequence[Resource], instead: Resource 
         return UnsetOptions.turning(resource, theirs, values)
     if shared:
         return None
-    if isinstance(resource, File):
+    if isinstance(resource, File | CephConf):
         return NoFile(host=resource.host, path=resource.path)
     if isinstance(resource, LibvirtSecret):
         return NoSecret(host=resource.host, uuid=resource.uuid)
