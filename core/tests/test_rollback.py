@@ -124,3 +124,15 @@ def test_a_service_that_does_not_come_up_is_put_back_with_what_shares_its_files(
     assert ended["compute1/service:nova-compute.service"].status == Status.CHANGED
     mine = {key: value for key, value in files(site).items() if key[0] == "controller1"}
     assert mine == {key: value for key, value in before.items() if key[0] == "controller1"}
+
+
+def test_after_a_rollback_and_its_own_rollback_nothing_is_left_to_restart(tmp_path: Path) -> None:
+    site = FakeSite(HOSTS)
+    ran(site, tmp_path)
+    host = site.hosts["compute1"]
+    host.put("/etc/nova/nova.conf", host.text("/etc/nova/nova.conf").replace("= unmap", "= ignore"))
+    run = ran(site, tmp_path)
+    taken_back(site, tmp_path, run)
+    host.put("/etc/nova/nova.conf", host.text("/etc/nova/nova.conf").replace("= ignore", "= unmap"))
+    with site.deployment(ALL) as deployment:
+        assert not deployment.plan().changes

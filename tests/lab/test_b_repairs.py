@@ -179,7 +179,7 @@ def test_a_secret_usage_that_is_taken_is_explained_with_both_uuids(lab: Lab) -> 
 
 
 @pytest.mark.fault("F33")
-def test_a_service_that_does_not_stay_up_fails_the_run_with_its_own_words(lab: Lab) -> None:
+def test_a_service_that_does_not_stay_up_fails_the_run_and_its_change_is_put_back(lab: Lab) -> None:
     lab.on(
         "controller1",
         "mkdir -p /etc/systemd/system/cinder-backup.service.d; printf '[Service]\\nExecStart=\\n"
@@ -189,11 +189,14 @@ def test_a_service_that_does_not_stay_up_fails_the_run_with_its_own_words(lab: L
     )
     try:
         ended = lab.run()
-        assert ended.status == 3, ended.said
+        assert ended.status == 1, ended.said
         assert "cinder-backup.service did not stay up" in ended.said
+        # it can't start with any configuration: that, too, is told
+        assert "cinder.conf put back as before, and still: cinder-backup.service did not stay up" in ended.said
+        assert "backup_ceph_stripe_unit = 1" in lab.on("controller1", "cat /etc/cinder/cinder.conf")
     finally:
         lab.on("controller1", "rm -r /etc/systemd/system/cinder-backup.service.d; systemctl daemon-reload")
-    # the restart that did not come true is still due, and only that
-    assert addresses(lab.plan()) == {"controller1/service:cinder-backup.service"}
+    # what was put back is due again, and only that
+    assert addresses(lab.plan()) == {"controller1/options:/etc/cinder/cinder.conf", *CINDER_RESTARTS}
     assert lab.run().status == 0
     assert lab.plan() == []

@@ -55,7 +55,7 @@ def declarations(past: Past, site: Site, *, hosts: Collection[str] = ()) -> Iter
         for step in steps:
             if step.host == host and step.kind == Service.kind and watched:
                 role = step.name.removesuffix(".service").removeprefix(site.hosts[host].distro.unit_prefix)
-                service = Service(host=host, role=role, unit=step.name, restart_on=watched)
+                service = Service(host=host, role=role, unit=step.name, restart_on=watched, forget=True)
                 yield Declaration(AUTHOR, Phase.CONFIGURE_SERVICE, service)
 
 

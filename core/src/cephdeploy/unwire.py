@@ -65,7 +65,9 @@ def declarations(
     for service in services.values():
         watched = tuple(sorted({turned[address] for address in service.restart_on if address in turned}))
         if watched:
-            yield Declaration(AUTHOR, Phase.CONFIGURE_SERVICE, replace(service, restart_on=watched, enable=False))
+            yield Declaration(
+                AUTHOR, Phase.CONFIGURE_SERVICE, replace(service, restart_on=watched, enable=False, forget=True)
+            )
 
 
 def _opposite(resource: Resource, shared: Sequence[Resource], instead: Resource | None) -> Resource | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Self
 
-from ..requests import Answer, Look, MakeDirectory, Ran, Request, Restart, Run, Seen, Unit, Write
+from ..requests import Answer, Look, MakeDirectory, Ran, Remove, Request, Restart, Run, Seen, Unit, Write
 from ..resource import Clash, Resource, State, Unfit, Upstream, Value
 from ..values import UNKNOWN, Address, Unknown
 
@@ -48,6 +48,9 @@ class Service(Resource):
     #: Whether the unit must be started at boot; otherwise that is left as it is (a cluster manager may
     #: start it instead).
     enable: bool = False
+    #: Whether no note is left after the restart, so that the next run takes the service over as it runs: what
+    #: it runs with now is not what any plugin declares.
+    forget: bool = False
 
     @classmethod
     def of(cls, host: Host, role: str, *, restart_on: Iterable[Resource]) -> Self:
@@ -112,6 +115,9 @@ class Service(Resource):
         digest: Value = UNKNOWN
         if have is not None and have.values["configuration"] is None:
             digest = None  # never noted: it is taken over as it runs
+        elif self.forget:
+            noted = have.values["configuration"] if have is not None else None
+            digest = None if causes or noted == _PENDING else noted
         elif not any(isinstance(part, Unknown) for part in parts):
             digest = hashlib.sha256("".join(map(str, parts)).encode()).hexdigest()[:16]
         boot = {"boot": "enabled"} if self.enable else {}
@@ -128,6 +134,8 @@ class Service(Resource):
             requests.append(Run(argv=("systemctl", "enable", "--quiet", "--", self.unit)))
         if want.values["configuration"]:
             requests += self._note(str(want.values["configuration"]))
+        elif have is not None and have.values["configuration"]:
+            requests.append(Remove(path=self._stamp))
         return requests
 
     def pending(self) -> Sequence[Request]:
