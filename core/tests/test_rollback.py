@@ -136,3 +136,10 @@ def test_after_a_rollback_and_its_own_rollback_nothing_is_left_to_restart(tmp_pa
     host.put("/etc/nova/nova.conf", host.text("/etc/nova/nova.conf").replace("= ignore", "= unmap"))
     with site.deployment(ALL) as deployment:
         assert not deployment.plan().changes
+
+
+def test_a_run_with_fewer_plugins_restarts_nothing_for_that(tmp_path: Path) -> None:
+    site = FakeSite(HOSTS)
+    ran(site, tmp_path)
+    with site.deployment(["glance", "cinder", "nova"]) as deployment:
+        assert not deployment.plan().changes

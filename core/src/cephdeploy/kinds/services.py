@@ -112,12 +112,13 @@ class Service(Resource):
         if have is None and not causes:
             raise Unfit(f"there is no unit {self.unit}; install {self.role}, or take the role from the host")
         parts = [upstream.digest(address) for address in self.restart_on]
+        noted = have.values["configuration"] if have is not None else None
         digest: Value = UNKNOWN
-        if have is not None and have.values["configuration"] is None:
-            digest = None  # never noted: it is taken over as it runs
+        if have is not None and noted != _PENDING:
+            # never noted, or noted by a run that had other plugins: it is taken over as it runs
+            digest = noted
         elif self.forget:
-            noted = have.values["configuration"] if have is not None else None
-            digest = None if causes or noted == _PENDING else noted
+            digest = None
         elif not any(isinstance(part, Unknown) for part in parts):
             digest = hashlib.sha256("".join(map(str, parts)).encode()).hexdigest()[:16]
         boot = {"boot": "enabled"} if self.enable else {}
