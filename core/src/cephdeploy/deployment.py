@@ -9,7 +9,7 @@ What the command line itself uses. No global state, no print and no exit in it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -138,11 +138,7 @@ class Deployment:
             hosts = _reached(settings, names, reach, stack)
             site = facts.gather(settings, hosts)
             graph = build(
-                _turned(chosen, site)
-                if off
-                else [*baseline.declarations(site), *_sparing(chosen, site)]
-                if undo is None
-                else rollback.declarations(undo, site),
+                _declared(chosen, site, undo, off),
                 serial=lambda role: settings.serial_of(role),
                 find_author=lambda address: author_of(address, site, chosen.names),
             )
@@ -238,10 +234,23 @@ def _of(past: Past, settings: SiteSettings) -> list[str]:
     return sorted(names)
 
 
+def _declared(chosen: Plugins, site: Site, undo: Past | None, off: bool) -> Iterable[Declaration]:
+    """What a deployment is of: a rollback, taking components off, or the usual."""
+    if undo is not None:
+        return rollback.declarations(undo, site)
+    if off:
+        return _turned(chosen, site)
+    return [*baseline.declarations(site), *_sparing(chosen, site)]
+
+
+def _others(chosen: Plugins) -> Plugins:
+    """The installed plugins that take no part."""
+    return Plugins([name for name in installed() if name not in chosen.names])
+
+
 def _turned(chosen: Plugins, site: Site) -> list[Declaration]:
     """The chosen plugins' declarations turned round; what the site's other plugins declare too stays."""
-    others = Plugins([name for name in installed() if name not in chosen.names])
-    declared, theirs = chosen.declarations(site), others.declarations(site)
+    declared, theirs = chosen.declarations(site), _others(chosen).declarations(site)
     return list(unwire.declarations(declared, theirs, chosen.instead(site), common=site.ceph.conf))
 
 
@@ -251,9 +260,8 @@ def _sparing(chosen: Plugins, site: Site) -> list[Declaration]:
     users = {one.resource.address for one in declared if isinstance(one.resource, CephUser) and one.resource.exact}
     if not users:
         return declared
-    others = Plugins([name for name in installed() if name not in chosen.names])
     spared: dict[Address, CephUser] = {}
-    for one in others.declarations(site):
+    for one in _others(chosen).declarations(site):
         if isinstance(one.resource, CephUser) and one.resource.address in users:
             known = spared.get(one.resource.address)
             spared[one.resource.address] = known.merged(one.resource) if known else one.resource

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..graph import BARRIER
 from ..kinds.services import Service
 from ..planner import Action
-from ..values import UNKNOWN, Address
+from ..values import Address
 from . import words
 
 if TYPE_CHECKING:
@@ -201,8 +201,6 @@ def _restart(change: Change) -> str:
     noted = differences.get("configuration")
     if noted is not None and noted.have == "pending":
         return "restart, because an earlier run changed its configuration and did not come to restart it"
-    if noted is not None and noted.have is not None and noted.want is not UNKNOWN:
-        return "restart, because it runs with an older configuration"
     return "restart"
 
 
