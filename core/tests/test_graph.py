@@ -218,3 +218,27 @@ def test_a_graph_is_the_same_whatever_the_order_of_the_plugins() -> None:
     ]
     graphs = [build(given) for given in permutations(declarations)]
     assert all(graph == graphs[0] for graph in graphs)
+
+
+# large sites
+
+
+def cloud(hosts: int) -> Graph:
+    """A pool and a user for all hosts; a keyring, a file and a service on each, in four batches."""
+    given: list[tuple[str, Phase, Resource]] = [("p", Phase.PREPARE_CEPH, POOL), ("p", Phase.PREPARE_CEPH, USER)]
+    for number in range(hosts):
+        keyring = a_file(f"h{number}", "/key", Text("{k}", {"k": USER["key"]}))
+        conf = a_file(f"h{number}", "/conf")
+        watched = (keyring.address, conf.address)
+        service = Service(host=f"h{number}", role="r", unit="r.service", restart_on=watched)
+        given.append(("p", Phase.DISTRIBUTE_KEYS, keyring))
+        given += [("p", Phase.CONFIGURE_SERVICE, one) for one in (conf, service)]
+    return declared(*given, serial=lambda role: ["25%"])
+
+
+@pytest.mark.parametrize("hosts", [4, 40, 400])
+def test_a_graph_has_as_many_edges_on_each_host_of_a_large_site_as_on_a_small_one(hosts: int) -> None:
+    # to the preparation 3, to the user 1, to and from the distribution 3, to what is watched 2; three batches'
+    # services are waited for, and three batches' resources wait
+    each = 3 + 1 + 3 + 2 + 0.75 * (1 + 3)
+    assert sum(map(len, cloud(hosts).before.values())) == 2 + each * hosts

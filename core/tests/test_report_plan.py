@@ -80,6 +80,31 @@ def test_hosts_with_equal_changes_are_shown_once() -> None:
     assert text.endswith("Plan: 2 to change, 2 restarts.")
 
 
+def test_a_thousand_equal_hosts_take_no_more_lines_than_ten() -> None:
+    ten, thousand = (
+        text_of(plan_of(*(one for n in range(count) for one in compute(f"c{n:03}")), serial=(1, "25%")), Paper(80))
+        for count in (10, 1000)
+    )
+    assert "c[000-999]" in thousand
+    assert "the same on all 1,000" in thousand
+    assert "in batches of 1, 250, 250, 250, 249 hosts" in thousand
+    assert thousand.endswith("Plan: 1,000 to change, 1,000 restarts.")
+    assert thousand.count("\n") == ten.count("\n")
+
+
+def test_equal_hosts_without_a_range_are_named_in_lines_of_the_terminals_width_and_then_counted() -> None:
+    found = [one for n in range(0, 200, 2) for one in compute(f"compute{n:03}")]
+    text = text_of(plan_of(*found), Paper(80))
+    assert "compute000, compute002, compute004" in text
+    assert "compute022 and 88 more" in " ".join(text.split())
+    assert all(len(line) <= 80 for line in text.splitlines())
+
+
+def test_many_batches_are_counted() -> None:
+    found = [one for n in range(20) for one in compute(f"c{n}")]
+    assert "in 10 batches of at most 2 hosts" in text_of(plan_of(*found, serial=(2,)))
+
+
 def test_hosts_are_folded_although_a_batch_changes_the_order_of_their_steps() -> None:
     found = [*compute("c1"), *compute("c2"), *compute("c3")]
     found += [(Command(host=f"c{n}", title="a", argv=("a",), unless=("b",)), None) for n in (1, 2, 3)]
@@ -248,6 +273,12 @@ def test_labels_ranges_and_lists() -> None:
     assert ranges(["c8", "c9", "c10", "x", "r1n1", "r1n2"]) == "c[8-10], x, r1n1, r1n2"
     assert ranges(["c01", "c02", "c03", "c4"]) == "c[01-03], c4"
     assert ranges([]) == ""
+
+
+def test_hosts_beyond_the_most_that_are_named_are_counted() -> None:
+    names = ["a1", "a2", "a3", "b1", "c1", "d1", "d2", "d3"]
+    assert ranges(names, most=3) == "a[1-3], b1, c1 and 3 more"
+    assert ranges(names, most=4) == "a[1-3], b1, c1, d[1-3]"
     assert listed(["a"]) == "a"
     assert listed(["a", "b", "c", "d", "e"]) == "a, b, c and 2 more"
     assert value("x", UNKNOWN) == "(known after apply)"

@@ -55,6 +55,36 @@ def test_a_failure_is_said_once_with_what_was_skipped_because_of_it() -> None:
     assert "run the same command again" in lines[-1]
 
 
+def on(count: int, status: Status, detail: str = "") -> list[Outcome]:
+    return [Outcome(Address(f"c{n:03}", CONF.kind, CONF.name), status, detail.format(host=n)) for n in range(count)]
+
+
+def test_hosts_that_ended_alike_have_one_line() -> None:
+    lines = recap_of(*on(700, Status.CHANGED), done(POOL), done(POOL._replace(name="images")), hosts=())
+    assert lines == [
+        "c[000-699]   ok        1 changed   on each of 700 hosts",
+        "ceph1        ok        2 changed",
+        "converged in 6.1 s",
+    ]
+
+
+def test_one_cause_on_many_hosts_is_said_of_the_first_and_the_others_are_named() -> None:
+    failed = on(700, Status.FAILED, "no answer from 10.0.0.{host}")
+    skipped = [Outcome(one.address._replace(kind="service"), Status.SKIPPED, f"{one.address} failed") for one in failed]
+    lines = recap_of(*failed, *skipped)
+    assert "failed    c000: /etc/nova/nova.conf: no answer from 10.0.0.0" in lines
+    assert "          likewise 699 more hosts: c[001-699]" in lines
+    assert any(line.startswith("          700 steps that need it were skipped: ") for line in lines)
+    assert len(lines) < 10
+
+
+def test_failures_with_other_causes_stand_apart() -> None:
+    lines = recap_of(*on(3, Status.FAILED, "cause {host}"))
+    assert [line for line in lines if "cause" in line] == [
+        f"failed    c00{n}: /etc/nova/nova.conf: cause {n}" for n in range(3)
+    ]
+
+
 def test_an_unknown_outcome_says_that_the_next_run_looks() -> None:
     lines = recap_of(Outcome(CONF, Status.UNKNOWN, "c1: the line broke"))
     assert (

@@ -21,6 +21,8 @@ AUTHOR = "site"
 
 def declarations(site: Site) -> Iterator[Declaration]:
     """Repositories with their signing keys, and every host's name and address in /etc/hosts."""
+    known = sorted(site.settings.hosts.items())
+    lines = tuple(f"{wish.address} {name}" for name, wish in known if _is_ip(wish.address))
     for host in site.hosts.values():
         for wish in site.settings.repositories:
             if wish.key is not None and (not wish.roles or set(wish.roles) & set(host.roles)):
@@ -30,9 +32,6 @@ def declarations(site: Site) -> Iterator[Declaration]:
         for resource in repositories(site, host):
             yield Declaration(AUTHOR, Phase.CONFIGURE_SERVICE, resource)
         if site.settings.etc_hosts:
-            lines = tuple(
-                f"{wish.address} {name}" for name, wish in sorted(site.settings.hosts.items()) if _is_ip(wish.address)
-            )
             block = Block(host=host.name, path="/etc/hosts", label="hosts of cephdeploy", lines=lines)
             yield Declaration(AUTHOR, Phase.DISTRIBUTE_KEYS, block)
 

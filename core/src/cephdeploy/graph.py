@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import cache, cached_property
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 
 from .errors import GraphError
 from .kinds.services import Service
 from .resource import Clash, Resource
-from .values import Address, references
+from .values import Address
 
 __all__ = ["Declaration", "Graph", "Node", "Phase", "batches", "build"]
 
@@ -68,13 +69,22 @@ class Graph:
     watchers: Mapping[Address, tuple[Service, ...]] = field(repr=False, default_factory=dict)
 
     def order(self) -> Iterator[Address]:
-        """Every resource after what it waits for; equals in the order of their addresses."""
+        """Every resource after what it waits for; equals in the order of their addresses.
+
+        :raises CycleError: some wait for each other.
+        """
+        return iter(self._order)
+
+    @cached_property
+    def _order(self) -> Sequence[Address]:
+        found: list[Address] = []
         sorter = TopologicalSorter(self.before)
         sorter.prepare()
         while sorter.is_active():
             ready = sorted(sorter.get_ready())
-            yield from (address for address in ready if address in self.nodes)
+            found += (address for address in ready if address in self.nodes)
             sorter.done(*ready)
+        return found
 
     def edges(self) -> Iterator[tuple[Address, Address, str]]:
         """Each edge from producer to consumer with its reason; barriers are seen through."""
@@ -106,12 +116,13 @@ def build(
     _add_references(nodes, before, find_author)
     _add_phases(declared, nodes, before)
     watchers = _add_batches(nodes, before, serial)
+    graph = Graph(nodes, before, watchers)
     try:
-        TopologicalSorter(before).prepare()
+        graph.order()
     except CycleError as error:
         cycle = " → ".join(_named(address, nodes) for address in error.args[1] if address.kind != BARRIER)
         raise GraphError(f"the declarations wait for each other: {cycle}") from None
-    return Graph(nodes, before, watchers)
+    return graph
 
 
 def _named(address: Address, nodes: Mapping[Address, Node]) -> str:
@@ -164,7 +175,7 @@ def _add_references(
     find_author: Callable[[Address], str | None],
 ) -> None:
     for address, node in nodes.items():
-        wanted = [(ref.address, ref.attribute) for ref in references(node.resource)]
+        wanted = [(ref.address, ref.attribute) for ref in node.resource.takes]
         wanted += [(other, "after") for other in node.resource.after]
         wanted += [(other, "needs") for other in node.resource.needs()]
         for producer, why in wanted:
@@ -188,21 +199,27 @@ def _add_phases(
 ) -> None:
     """Barriers: what a plugin prepares in Ceph, then the rest of it; what it distributes to a host, then
     what it configures there. A resource that several hooks declare belongs to the earliest of them."""
+
+    @cache
+    def barrier(plugin: str, hook: str, host: str = "") -> Address:
+        address = Address(host, BARRIER, f"{plugin} {hook}")
+        before[address] = {}
+        return address
+
+    prepare, distribute = Phase.PREPARE_CEPH.hook, Phase.DISTRIBUTE_KEYS.hook
     for declaration in declarations:
         address = declaration.resource.address
         phase = nodes[address].phase
-        prepared = Address("", BARRIER, f"{declaration.plugin} {Phase.PREPARE_CEPH.hook}")
-        distributed = Address(address.host, BARRIER, f"{declaration.plugin} {Phase.DISTRIBUTE_KEYS.hook}")
+        prepared = barrier(declaration.plugin, prepare)
         if phase == Phase.PREPARE_CEPH:
-            before.setdefault(prepared, {})[address] = Phase.PREPARE_CEPH.hook
+            before[prepared][address] = prepare
             continue
-        before.setdefault(prepared, {})
-        before[address][prepared] = Phase.PREPARE_CEPH.hook
-        before.setdefault(distributed, {})
+        before[address][prepared] = prepare
+        distributed = barrier(declaration.plugin, distribute, address.host)
         if phase == Phase.DISTRIBUTE_KEYS:
-            before[distributed][address] = Phase.DISTRIBUTE_KEYS.hook
+            before[distributed][address] = distribute
         else:
-            before[address][distributed] = Phase.DISTRIBUTE_KEYS.hook
+            before[address][distributed] = distribute
 
 
 def batches(hosts: Sequence[str], sizes: Sequence[int | str]) -> list[list[str]]:

@@ -9,13 +9,15 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property, lru_cache
+from typing import NamedTuple
 
 from .errors import CephdeployError, PreflightError
-from .graph import Graph
+from .graph import BARRIER, Graph
 from .kinds.command import Command
 from .kinds.services import Service
 from .resource import Resource, State, Unfit, Value
-from .values import UNKNOWN, Address, Fingerprint, Ref, Secret, Unknown, resolved
+from .values import UNKNOWN, Address, Fingerprint, Ref, Secret, Unknown
 
 __all__ = ["Action", "Change", "Difference", "Plan", "differences", "plan", "recorded", "shown"]
 
@@ -29,8 +31,7 @@ class Action(StrEnum):
     RESTART = "restart"
 
 
-@dataclass(frozen=True)
-class Difference:
+class Difference(NamedTuple):
     """One attribute: what is there, and what should be. None: not set."""
 
     name: str
@@ -44,7 +45,7 @@ class Change:
 
     :param because: resources whose change is why (of a restart).
     :param notes: consequences worth knowing before.
-    :param diff: a unified diff of its text, secrets masked; empty where there is none.
+    :param diff: the hunks of a unified diff of its text, secrets masked; empty where there is none.
     """
 
     address: Address
@@ -113,6 +114,8 @@ class _Walk:
         self.unfit: list[str] = []
         self._changing: set[Address] = set()
         self._digests: dict[Address, str | Unknown] = {}
+        #: What differs, once for all the resources of which it is true: on a large site most hosts are alike.
+        self._found: dict[tuple[Difference, ...], tuple[Difference, ...]] = {}
 
     def changing(self, address: Address) -> bool:
         return address in self._changing
@@ -132,7 +135,7 @@ class _Walk:
         try:
             if isinstance(have, Unfit):
                 raise have
-            resource = resolved(node.resource, self.lookup)
+            resource = node.resource.resolved(self.lookup)
             have = resource.foreseen(have, self)
             want = resource.want(have, self)
             found = differences(have, want)
@@ -154,7 +157,7 @@ class _Walk:
                 Change(
                     address,
                     _action(resource, have),
-                    found,
+                    self._found.setdefault(found, found),
                     node.plugins,
                     tuple(want.raw.get("causes", ())),  # type: ignore[arg-type]
                     tuple(resource.notes(have, want)),
@@ -168,16 +171,23 @@ class _Walk:
 
     def _leave_out(self, address: Address, have: State | None) -> None:
         """A difference on a host outside the limit: no harm unless something inside waits for it."""
-        consumers = [
-            other
-            for earlier, other, _ in self.graph.edges()
-            if earlier == address and other.host in self.limit and have is None
-        ]
-        if consumers:
+        if have is None and address in self._awaited:
             raise Unfit(
-                f"{address.kind} {address.name} is not there yet, and {consumers[0]} needs it; "
+                f"{address.kind} {address.name} is not there yet, and {self._awaited[address]} needs it; "
                 f"run without --limit, or add --limit {address.host}"
             )
+
+    @cached_property
+    def _awaited(self) -> Mapping[Address, Address]:
+        """What something inside the limit waits for, with the first that does."""
+        before = self.graph.before
+        found: dict[Address, Address] = {}
+        for address in self.graph.nodes:
+            if address.host in self.limit:
+                found.update({earlier: address for earlier in before[address] if earlier not in found})
+        for barrier in [address for address in found if address.kind == BARRIER]:
+            found.update({earlier: found[barrier] for earlier in before[barrier] if earlier not in found})
+        return found
 
 
 def recorded(change: Change) -> dict[str, object]:
@@ -247,8 +257,13 @@ _HIDDEN = re.compile(
 
 def _diff(resource: Resource, have: State | None, want: State) -> str:
     texts = resource.text(have, want)
-    if texts is None:
-        return ""
-    before, after = (text.decode(errors="replace").splitlines() for text in texts)
-    lines = difflib.unified_diff(before, after, f"{resource.name} on {resource.host}", "wanted", n=2, lineterm="")
-    return "\n".join(_HIDDEN.sub(r"\1<hidden>", line) for line in lines)
+    return "" if texts is None else _hunks(*texts)
+
+
+@lru_cache(maxsize=64)
+def _hunks(before: bytes, after: bytes) -> str:
+    """Compared once for all hosts that have the same file."""
+    old, new = (text.decode(errors="replace").splitlines() for text in (before, after))
+    # without its first two lines, which name the files
+    hunks = list(difflib.unified_diff(old, new, n=2, lineterm=""))[2:]
+    return "\n".join(_HIDDEN.sub(r"\1<hidden>", line) for line in hunks)

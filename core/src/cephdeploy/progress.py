@@ -18,15 +18,18 @@ from rich.text import Text
 from .engine import Finished, Started, Status
 from .report import words
 from .report.recap import finished_line
+from .values import Address
 
 if TYPE_CHECKING:
     from .planner import Action, Plan
     from .report.paper import Paper
-    from .values import Address
 
 __all__ = ["Progress", "Waiting"]
 
 _FRAMES = "⠋⠙⠹⠸"
+#: Steps of a run that get a line each as they come true. Of more than that, a terminal shows the number and a
+#: log each tenth; what fails is always said.
+_EACH = 1000
 #: Hosts of the moving area; more than that would push the finished steps off the screen.
 _MOST = 8
 
@@ -102,7 +105,9 @@ class Progress(_Area):
         super().__init__(console, paper, live=live)
         self._actions: Mapping[Address, Action] = {change.address: change.action for change in plan}
         hosts = max((len(address.host) for address in self._actions), default=0)
-        names = max((paper.size(words.label(address)) for address in self._actions), default=0)
+        # each name once: the hosts of a large site have the same ones
+        labels = {words.label(Address("", kind, name)) for kind, name in {address[1:] for address in self._actions}}
+        names = max(map(paper.size, labels), default=0)
         self._widths = (hosts, min(46, names))
         self._busy: dict[str, tuple[float, list[Address]]] = {}
         self._ended = 0
@@ -116,8 +121,19 @@ class Progress(_Area):
         outcome = event.outcome
         self._ended += 1
         self._end(outcome.address)
-        if outcome.status != Status.SKIPPED:
+        if outcome.status == Status.CHANGED and len(self._actions) > _EACH:
+            self._tell()
+        elif outcome.status != Status.SKIPPED:
             self.print(finished_line(outcome, self._actions.get(outcome.address), self._widths, self._paper))
+
+    def _tell(self) -> None:
+        """Where nothing moves, how far a large run is, ten times."""
+        done, steps = self._ended, len(self._actions)
+        if self._live is None and done * 10 // steps > (done - 1) * 10 // steps:
+            self.print(self._paper.line(f"{self._count()} · {self._elapsed()}"))
+
+    def _count(self) -> str:
+        return f"{self._ended:,} of {words.count(len(self._actions), 'step')}"
 
     def stop(self) -> None:
         """Say that the run ends once the hosts have answered. Safe in a signal handler: prints by no lock."""
@@ -141,6 +157,6 @@ class Progress(_Area):
             made.append(self._cut(self._paper.line(self._frame(), (f"{name}", "bold"), time_taken, f"  {names}")))
         if len(busy) > _MOST:
             made.append(self._paper.line((f"  and {words.count(len(busy) - _MOST, 'more host', 'more hosts')}", "dim")))
-        last = _STOPPING if self._stopping else f"{self._ended} of {words.count(len(self._actions), 'step')}"
+        last = _STOPPING if self._stopping else self._count()
         made.append(self._cut(self._paper.line((f"  {last} · {self._elapsed()}", "dim"))))
         return made

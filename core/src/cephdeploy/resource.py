@@ -7,12 +7,13 @@ how much travels in one round trip, equal probes run once, and a kind is tested 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import ClassVar, Protocol, Self
 
 from .requests import Answer, Ran, Request
-from .values import Address, Fingerprint, Ref, Secret, Unknown
+from .values import Address, Fingerprint, Ref, Secret, Unknown, references, resolved
 
 __all__ = ["Clash", "Resource", "State", "Unfit", "Upstream", "Value", "failed"]
 
@@ -63,8 +64,10 @@ class Resource(ABC):
     """
 
     kind: ClassVar[str]
-    #: Whether probes of this kind take long enough to run beside others (they start a process).
+    #: Whether changes of this kind take long enough to run beside others.
     slow: ClassVar[bool] = False
+    #: Whether looking does: each ``ceph`` is a second, where a fork costs a host some milliseconds.
+    slow_look: ClassVar[bool] = False
     #: Whether changes of this kind take so long that they travel only when nothing else is ready there.
     patient: ClassVar[bool] = False
 
@@ -76,10 +79,19 @@ class Resource(ABC):
     def name(self) -> str:
         """Unique among the kind's resources on one host."""
 
-    @property
+    @cached_property
     def address(self) -> Address:
         """Unique in the site, and the same in every run."""
         return Address(self.host, self.kind, self.name)
+
+    @cached_property
+    def takes(self) -> tuple[Ref, ...]:
+        """The values of other resources that stand in it."""
+        return tuple(references(self))
+
+    def resolved(self, lookup: Callable[[Ref], object]) -> Self:
+        """This resource with each of those values in its place."""
+        return resolved(self, lookup) if self.takes else self
 
     def __getitem__(self, attribute: str) -> Ref:
         """A reference to a value that this resource will have: ``user["key"]``."""

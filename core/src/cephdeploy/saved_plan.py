@@ -5,8 +5,10 @@ It holds what ``plan -f json`` prints, so secrets are fingerprints; the values a
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,31 +27,35 @@ __all__ = ["SavedPlan", "load", "save"]
 
 @dataclass(frozen=True)
 class SavedPlan:
-    """What a saved plan was made of."""
+    """What a saved plan was made of.
+
+    :param changes: the address of each, and a digest of what it was.
+    """
 
     path: Path
     plugins: tuple[str, ...]
     limit: tuple[str, ...]
-    changes: tuple[dict[str, Any], ...]
+    changes: Mapping[str, str]
 
     def check(self, plan: Plan) -> None:
         """Compare it with what a new look at the hosts gives.
 
         :raises StalePlanError: they differ; the text names what.
         """
-        now = {one["address"]: one for one in map(_compared, map(change_json, plan))}
-        then = {one["address"]: one for one in map(_compared, self.changes)}
+        now, then = dict(_digested(change_json(change)) for change in plan), self.changes
         differing = sorted(address for address in now.keys() | then.keys() if now.get(address) != then.get(address))
         if differing:
-            more = f" and {len(differing) - 1} more" if len(differing) > 1 else ""
+            more = f" and {len(differing) - 1:,} more" if len(differing) > 1 else ""
             raise StalePlanError(
                 f"the plan {self.path} is stale: {differing[0]}{more} is not as it saw it; nothing was changed. "
                 f"Look again: cephdeploy plan -o {self.path}"
             )
 
 
-def _compared(change: dict[str, Any]) -> dict[str, Any]:
-    return {name: change[name] for name in ("address", "action", "differences", "because")}
+def _digested(change: dict[str, Any]) -> tuple[str, str]:
+    """A change's address, and a digest of what is compared of it: a large site's changes are many."""
+    compared = [change[name] for name in ("action", "differences", "because")]
+    return change["address"], hashlib.sha256(json.dumps(compared).encode()).hexdigest()
 
 
 def save(path: Path, plan: Plan, header: Header) -> None:
@@ -57,13 +63,13 @@ def save(path: Path, plan: Plan, header: Header) -> None:
 
     :raises CephdeployError: it can't be written there.
     """
-    document = {**json.loads(plan_json(plan, header)), "plugin_versions": _versions(header.plugins)}
+    text = plan_json(plan, header, plugin_versions=_versions(header.plugins))
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(handle, "w") as file:
             if path.is_file():
                 os.fchmod(handle, 0o600)  # it may have stood there, open to others
-            json.dump(document, file, indent=2)
+            file.write(text)
     except OSError as error:
         raise CephdeployError(f"can't save the plan in {path}: {error.strerror}") from error
 
@@ -75,12 +81,12 @@ def load(path: Path) -> SavedPlan:
     :raises StalePlanError: another version of cephdeploy or of a plugin made it.
     """
     try:
-        document = json.loads(path.read_text())
+        # each change becomes its digest as it is read, so that they are not all in memory at once
+        document = json.loads(path.read_text(), object_hook=lambda one: _digested(one) if "action" in one else one)
         plugins, limit = tuple(document["plugins"]), tuple(document["limit"])
-        changes = tuple(document["changes"])
+        changes = dict(document["changes"])
         versions = document["plugin_versions"]
         made_by = document["versions"]["cephdeploy"]
-        [_compared(change) for change in changes]
     except OSError as error:
         raise UsageError(f"can't read the plan {path}: {error.strerror}") from error
     except (ValueError, KeyError, TypeError) as error:

@@ -93,6 +93,7 @@ class EmptyPool(Resource):
 
     kind: ClassVar[str] = "empty-pool"
     slow: ClassVar[bool] = True
+    slow_look: ClassVar[bool] = True
 
     pool: str
     prefix: tuple[str, ...] = ()

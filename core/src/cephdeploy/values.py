@@ -6,9 +6,9 @@ Pure: nothing here touches a host, a file or the clock.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Any, Final, NamedTuple, NoReturn, TypeVar
 
 from .errors import PluginError
 
@@ -28,9 +28,11 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, order=True)
-class Address:
-    """The unique and stable name of a resource: ``host/kind:name``."""
+class Address(NamedTuple):
+    """The unique and stable name of a resource: ``host/kind:name``.
+
+    A tuple, as graph and plan of a large site are dictionaries of hundreds of thousands of them.
+    """
 
     host: str
     kind: str
@@ -220,16 +222,24 @@ def references(value: object) -> Iterator[Ref]:
     """Every :class:`Ref` inside ``value``, however deep."""
     if isinstance(value, Ref):
         yield value
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from references(item)
-    elif isinstance(value, (tuple, list, frozenset)):
-        for item in value:
-            yield from references(item)
-    elif is_dataclass(value) and not isinstance(value, type):
-        for field in fields(value):
-            yield from references(getattr(value, field.name))
+        return
+    for part in _parts(value):
+        if not isinstance(part, _LEAVES):
+            yield from references(part)
 
+
+def _parts(value: object) -> Iterable[object]:
+    if isinstance(value, Mapping):
+        return value.values()
+    if isinstance(value, tuple | list | frozenset):
+        return value
+    if is_dataclass(value) and not isinstance(value, type):
+        return (getattr(value, field.name) for field in fields(value))
+    return ()
+
+
+#: What has no reference inside, and is met most.
+_LEAVES = (str, int, float, bytes, type(None), Address)
 
 T = TypeVar("T")
 
@@ -240,6 +250,8 @@ def resolved(value: T, lookup: Callable[[Ref], object]) -> T:
 
 
 def _resolved(value: Any, lookup: Callable[[Ref], object]) -> object:
+    if isinstance(value, _LEAVES):
+        return value
     if isinstance(value, Ref):
         return lookup(value)
     if isinstance(value, Text):
@@ -248,7 +260,7 @@ def _resolved(value: Any, lookup: Callable[[Ref], object]) -> object:
         return {key: _resolved(item, lookup) for key, item in value.items()}
     if isinstance(value, tuple | list | frozenset):
         return type(value)(_resolved(item, lookup) for item in value)
-    if is_dataclass(value) and not isinstance(value, (type, Address)) and any(references(value)):
+    if is_dataclass(value) and not isinstance(value, type) and any(references(value)):
         changed = {f.name: _resolved(getattr(value, f.name), lookup) for f in fields(value) if f.init}
         return replace(value, **changed)
     return value

@@ -46,6 +46,7 @@ class CephPool(Resource):
 
     kind: ClassVar[str] = "pool"
     slow: ClassVar[bool] = True
+    slow_look: ClassVar[bool] = True
 
     pool: str
     pg_num: int | None = None
@@ -139,6 +140,7 @@ class CephUser(Resource):
 
     kind: ClassVar[str] = "user"
     slow: ClassVar[bool] = True
+    slow_look: ClassVar[bool] = True
 
     entity: str
     caps: Mapping[str, str] = field(hash=False)

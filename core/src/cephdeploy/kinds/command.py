@@ -23,6 +23,7 @@ class Command(Resource):
 
     kind: ClassVar[str] = "command"
     slow: ClassVar[bool] = True
+    slow_look: ClassVar[bool] = True
 
     title: str
     argv: tuple[str, ...]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LibvirtSecret"]
 
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _XML = """<secret ephemeral='no' private='no'>
   <uuid>{uuid}</uuid>
   <usage type='ceph'>
@@ -56,14 +57,14 @@ class LibvirtSecret(Resource):
 
     def probe(self) -> Sequence[Request]:
         return (
-            Run(argv=("virsh", "-q", "secret-list"), accept=(0, 1)),
-            Run(argv=("virsh", "-q", "secret-dumpxml", self.uuid), accept=(0, 1)),
+            # the status is of the last of them
+            Run(argv=("virsh", "-q", f"secret-dumpxml {self.uuid}; secret-list"), accept=(0, 1)),
             Run(argv=("virsh", "-q", "secret-get-value", self.uuid), keep="digest", accept=(0, 1)),
         )
 
     def read(self, answers: Sequence[Answer]) -> State | None:
-        listed, dumped, value = answers
-        assert isinstance(listed, Ran) and isinstance(dumped, Ran) and isinstance(value, Ran)
+        listed, value = answers
+        assert isinstance(listed, Ran) and isinstance(value, Ran)
         if listed.status == 127:
             raise Unfit("there is no virsh; install libvirt, or take the role nova-compute from the host")
         if listed.status != 0:
@@ -75,9 +76,9 @@ class LibvirtSecret(Resource):
                     f"keep the old one by ceph.secret_uuids in the site file, or "
                     f"virsh secret-undefine {uuid} if nothing uses it"
                 )
-        if dumped.status != 0:
+        xml, end, _ = listed.text.partition("</secret>")
+        if not end:
             return None
-        xml = dumped.text
         found = re.search(r"<usage type='\w+'>\s*<\w+>([^<]*)<", xml)
         values: dict[str, Value] = {
             "usage": found.group(1) if found else None,
@@ -115,10 +116,10 @@ class LibvirtSecret(Resource):
 
 
 def _listed(text: str) -> list[tuple[str, str]]:
-    """The uuid and usage name of each line of ``virsh secret-list``: ``UUID  ceph client.cinder secret``."""
+    """The uuid and usage name of each line that is of ``virsh secret-list``: ``UUID  ceph client.cinder secret``."""
     found = []
     for line in text.splitlines():
         words = line.split(maxsplit=2)
-        if len(words) == 3:
+        if len(words) == 3 and _UUID.fullmatch(words[0]):
             found.append((words[0], words[2].strip()))
     return found

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, ClassVar, Self
 
-from ..dialects import DIALECTS, Dialect, Option, Refused
+from ..dialects import DIALECTS, Assignment, Dialect, Option, Refused
 from ..requests import ANY, Answer, Chain, Chained, Look, Ran, Request, Seen, Write
 from ..resource import Clash, Resource, State, Unfit, Upstream, Value
 from ..values import Default, Items, Ref, Same, Secret, Unknown
@@ -72,7 +73,7 @@ class Options(Resource):
 
     def _state(self, found: Seen, **raw: object) -> State:
         try:
-            present = self._dialect.read(found.content or b"")
+            present = _parsed(self.dialect, found.content or b"")
         except Refused as refused:
             raise Unfit(f"{self.path}:{refused.line}: {refused.reason}; put the file right first") from None
         values: dict[str, Value] = {}
@@ -104,12 +105,15 @@ class Options(Resource):
     def _edited(self, have: State | None, want: State) -> bytes:
         found = have.raw["seen"] if have is not None else None
         before = found.content or b"" if isinstance(found, Seen) else b""
-        changes: dict[Option, str | None] = {}
-        for option, _ in self._each():
-            value = want.values[option_key(option)]
-            changes[option] = value.reveal().decode() if isinstance(value, Secret) else value  # type: ignore[assignment]
+        wanted = {option: want.values[option_key(option)] for option, _ in self._each()}
+        changes: dict[Option, str | None] = {
+            option: value.reveal().decode() if isinstance(value, Secret) else value  # type: ignore[misc]
+            for option, value in wanted.items()
+        }
         try:
-            return self._dialect.edit(before, changes)
+            if any(isinstance(value, Secret) for value in wanted.values()):
+                return self._dialect.edit(before, changes)
+            return _rewritten(self.dialect, before, tuple(changes.items()))
         except Refused as refused:
             raise Unfit(f"{self.path}:{refused.line}: {refused.reason}") from None
 
@@ -121,6 +125,21 @@ class Options(Resource):
         return before, self._edited(have, want)
 
 
+# Most hosts of a site have the same files: each is read and edited once for all of them. An edit with a
+# secret of ours in it is not kept.
+
+
+@lru_cache(maxsize=64)
+def _parsed(dialect: str, content: bytes) -> Mapping[Option, Assignment]:
+    return DIALECTS[dialect].read(content)
+
+
+@lru_cache(maxsize=64)
+def _rewritten(dialect: str, content: bytes, changes: tuple[tuple[Option, str | None], ...]) -> bytes:
+    return DIALECTS[dialect].edit(content, dict(changes))
+
+
+@cache
 def option_key(option: Option) -> str:
     """An option as a state has it: ``[section] option``."""
     return f"[{option[0]}] {option[1]}"
@@ -214,7 +233,7 @@ class IniOptions(Options):
         found = {}
         for path, content in chained.files[paths.index(self.path) + 1 :]:
             try:
-                assignments = self._dialect.read(content)
+                assignments = _parsed(self.dialect, content)
             except Refused as refused:
                 raise Unfit(f"{path}:{refused.line}: {refused.reason}; put the file right first") from None
             for option, assigned in assignments.items():

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..planner import Action
-from ..redaction import redacted
-from .words import stored
+from .words import masked, stored
 
 if TYPE_CHECKING:
     from ..planner import Change, Plan
@@ -21,9 +20,12 @@ __all__ = ["FORMAT", "address_of", "change_json", "plan_json"]
 FORMAT = 1
 
 
-def plan_json(plan: Plan, header: Header) -> str:
-    """The plan; the same plan is the same text."""
-    document = {
+def plan_json(plan: Plan, header: Header, **more: object) -> str:
+    """The plan, a change a line; the same plan is the same text.
+
+    :param more: further keys beside those of the plan.
+    """
+    frame = {
         "format": FORMAT,
         "site": header.path,
         "plugins": list(header.plugins),
@@ -31,9 +33,11 @@ def plan_json(plan: Plan, header: Header) -> str:
         "hosts": [{"name": name, "roles": list(roles)} for name, roles in header.hosts.items()],
         "versions": {"cephdeploy": __version__, "ceph": header.ceph, "openstack": dict(header.releases)},
         "counts": {**{str(action): plan.count(action) for action in Action}, "unchanged": plan.unchanged},
-        "changes": [change_json(change) for change in plan],
+        **more,
     }
-    return json.dumps(document, indent=2)
+    # line by line, as a large site's changes are more than should be in memory twice
+    lines = (f"\n    {json.dumps(change_json(change))}" for change in plan)
+    return f'{json.dumps(frame, indent=2)[:-2]},\n  "changes": [{",".join(lines)}\n  ]\n}}'
 
 
 def address_of(address: Address) -> dict[str, str]:
@@ -52,6 +56,13 @@ def change_json(change: Change) -> dict[str, Any]:
             for one in change.differences
         ],
         "because": [str(address) for address in change.because],
-        "notes": [redacted(note) for note in change.notes],
-        "diff": redacted(change.diff),
+        "notes": [masked(note) for note in change.notes],
+        "diff": _whole(change),
     }
+
+
+def _whole(change: Change) -> str:
+    """The diff with the lines that name its two sides, as ``patch`` has them."""
+    return (
+        f"--- {change.address.name} on {change.address.host}\n+++ wanted\n{masked(change.diff)}" if change.diff else ""
+    )

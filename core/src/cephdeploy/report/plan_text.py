@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..graph import BARRIER
 from ..kinds.services import Service
@@ -25,12 +25,13 @@ STYLES = {Action.CREATE: "green", Action.CHANGE: "yellow", Action.RUN: "magenta"
 
 #: The widest column of names; a longer one stands on a line of its own.
 _NAMES = 46
+#: As many batches as are told by their sizes.
+_SIZES = 6
 #: Where details begin that don't fit beside the names: below them.
 _BELOW = 8
 
 
-@dataclass(frozen=True)
-class Detail:
+class Detail(NamedTuple):
     """One line beside a resource.
 
     :param old: what is there; None: nothing to compare with.
@@ -42,8 +43,7 @@ class Detail:
     style: str = ""
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """One resource of one host, without the host's name: rows of equal hosts are equal."""
 
     action: Action
@@ -90,10 +90,10 @@ def _nothing(plan: Plan, header: Header) -> str:
 
 def _summary(plan: Plan) -> str:
     parts = [
-        (plan.count(Action.CREATE), "{} to add"),
-        (plan.count(Action.CHANGE), "{} to change"),
-        (plan.count(Action.RUN), "{} to run"),
-        (plan.count(Action.RESTART), "{} restarts"),
+        (plan.count(Action.CREATE), "{:,} to add"),
+        (plan.count(Action.CHANGE), "{:,} to change"),
+        (plan.count(Action.RUN), "{:,} to run"),
+        (plan.count(Action.RESTART), "{:,} restarts"),
     ]
     said = [text.format(number) for number, text in parts if number]
     return ", ".join("1 restart" if text == "1 restarts" else text for text in said)
@@ -116,8 +116,13 @@ def blocks(plan: Plan, *, verbose: bool = False) -> list[Block]:
     waves = _waves(plan)
     # as sets: a batch that waits for another has its steps in another order
     folded: dict[frozenset[Row], dict[str, dict[Row, tuple[str, ...]]]] = {}
+    drawn: dict[object, Row] = {}
     for host, changes in by_host.items():
-        rows = {_row(change, waves, verbose=verbose): tuple(map(words.plain, change.notes)) for change in changes}
+        rows = {}
+        for change in changes:
+            alike = _hostless(change, waves.get(change.address, ""), verbose=verbose)
+            row = drawn.get(alike) or drawn.setdefault(alike, _row(change, waves, verbose=verbose))
+            rows[row] = change.notes
         folded.setdefault(frozenset(rows), {})[host] = rows
     found = []
     for hosts in folded.values():
@@ -133,14 +138,22 @@ def _notes(hosts: Mapping[str, Mapping[Row, tuple[str, ...]]], row: Row) -> tupl
         for note in notes[row]:
             of.setdefault(note, []).append(host)
     return tuple(
-        note if len(on) == len(hosts) or any(host in note for host in on) else f"{words.ranges(on)}: {note}"
+        words.plain(
+            note if len(on) == len(hosts) or any(host in note for host in on) else f"{words.ranges(on)}: {note}"
+        )
         for note, on in of.items()
     )
 
 
+def _hostless(change: Change, wave: str, *, verbose: bool) -> object:
+    """What a row is made of: equal for the same change on another host."""
+    _, kind, name = change.address
+    causes = tuple((cause.kind, cause.name) for cause in change.because)
+    return change.action, kind, name, change.differences, causes, wave, change.diff if verbose else ""
+
+
 def _row(change: Change, waves: Mapping[Address, str], *, verbose: bool) -> Row:
-    # the first two lines of the diff name the host
-    diff = tuple(words.lines("\n".join(change.diff.split("\n")[2:]))) if verbose and change.diff else ()
+    diff = tuple(words.lines(change.diff)) if verbose and change.diff else ()
     name = words.label(change.address, full=verbose)
     return Row(change.action, name, tuple(_details(change, waves)), diff)
 
@@ -225,10 +238,16 @@ def _waves(plan: Plan) -> dict[Address, str]:
             sizes.append(len(wave))
         sizes = [size for size in (*sizes, len(left)) if size]
         if len(sizes) > 1:
-            one = all(size == 1 for size in sizes)
-            text = "one host at a time" if one else f"in batches of {', '.join(map(str, sizes))} hosts"
-            said.update(dict.fromkeys(addresses, text))
+            said.update(dict.fromkeys(addresses, _batches(sizes)))
     return said
+
+
+def _batches(sizes: Sequence[int]) -> str:
+    if max(sizes) == 1:
+        return "one host at a time"
+    if len(sizes) > _SIZES:
+        return f"in {len(sizes):,} batches of at most {max(sizes):,} hosts"
+    return f"in batches of {', '.join(f'{size:,}' for size in sizes)} hosts"
 
 
 # Lines
@@ -242,8 +261,10 @@ def _column(labels: Iterable[str], paper: Paper) -> int:
 
 def _block(block: Block, column: int, paper: Paper) -> Iterator[Line]:
     number = len(block.hosts)
-    same = "" if number == 1 else "the same on both" if number == 2 else f"the same on all {number}"
-    name = words.ranges(block.hosts)
+    same = "" if number == 1 else "the same on both" if number == 2 else f"the same on all {number:,}"
+    *names, name = paper.wrapped(words.ranges(block.hosts), 0)
+    for full in names:
+        yield paper.line((full, "bold"))
     gap = paper.padded(name, column - 2) + "  " if same else name
     yield paper.line((gap, "bold"), (same, "dim"))
     for row, notes in zip(block.rows, block.notes, strict=True):
@@ -281,7 +302,7 @@ _DIFF = {"+": "green", "-": "red", "@": "cyan"}
 def _aligned(details: Sequence[Detail], paper: Paper) -> Iterator[Detail]:
     width = min(56, max((paper.size(detail.name) for detail in details), default=0))
     for detail in details:
-        yield replace(detail, name=f"{paper.padded(detail.name, width)}   ") if detail.name else detail
+        yield detail._replace(name=f"{paper.padded(detail.name, width)}   ") if detail.name else detail
 
 
 def _fitted(detail: Detail, column: int, paper: Paper) -> Iterator[list[Piece]]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ..engine import Status
 from ..planner import Action
 from . import words
+from .faults import APART, likewise
 
 if TYPE_CHECKING:
     from ..engine import Outcome, Result
@@ -25,6 +26,8 @@ DONE = {
     Action.RUN: "ran",
     Action.RESTART: "restarted",
 }
+#: The widest column of hosts; what is longer stands on lines of its own.
+_NAMES = 40
 _WORST = (Status.FAILED, Status.UNKNOWN, Status.ROLLED_BACK, Status.SKIPPED)
 _STYLES = {
     "ok": "green",
@@ -43,31 +46,51 @@ def recap(plan: Plan, result: Result, hosts: Sequence[str], paper: Paper) -> lis
     by_host: dict[str, list[Outcome]] = {}
     for outcome in result.outcomes:
         by_host.setdefault(outcome.address.host, []).append(outcome)
-    actions = {change.address: change.action for change in plan}
-    width = max(map(len, by_host), default=0)
-    made = []
-    for host, outcomes in sorted(by_host.items(), key=lambda pair: words.natural(pair[0])):
-        worst = next((status for status in _WORST if any(one.status == status for one in outcomes)), None)
-        word = "ok" if worst is None else str(worst)
-        counts = "  ".join(_counts(outcomes, actions))
-        made.append(paper.line((f"{host:{width}}   ", "bold"), (f"{word:7}", _STYLES[word]), f"   {counts}"))
+    made = _table(by_host, {change.address: change.action for change in plan}, paper)
     idle = [host for host in sorted(hosts, key=words.natural) if host not in by_host]
     if idle:
         made.append(paper.line((f"{words.ranges(idle)}   nothing to do", "dim")))
-    for failure in result.of(Status.FAILED, Status.UNKNOWN):
-        made += _failure(failure, _left_out(failure.address, result), paper)
+    left_out: dict[str, list[Outcome]] = {}
+    for one in result.of(Status.SKIPPED):
+        left_out.setdefault(one.detail, []).append(one)
+    for failures in _alike(result.of(Status.FAILED, Status.UNKNOWN)):
+        skipped = [one for failure in failures for one in left_out.get(f"{failure.address} failed", ())]
+        made += _failure(failures, skipped, paper)
     if not result.ok:
         made.append(paper.line())
     made.append(_last(result, paper))
     return made
 
 
-def _counts(outcomes: Sequence[Outcome], actions: dict[Address, Action]) -> list[str]:
+def _table(by_host: Mapping[str, Sequence[Outcome]], actions: Mapping[Address, Action], paper: Paper) -> list[Line]:
+    """A line for each host; three and more that ended alike have one together."""
+    ended: dict[tuple[str, str], list[str]] = {}
+    for host in sorted(by_host, key=words.natural):
+        worst = next((status for status in _WORST if any(one.status == status for one in by_host[host])), None)
+        counts = "  ".join(_counts(by_host[host], actions))
+        ended.setdefault(("ok" if worst is None else str(worst), counts), []).append(host)
+    rows: list[tuple[str, str, str, str]] = []  # the first host, all of them, how each ended
+    for (word, counts), hosts in ended.items():
+        if len(hosts) > APART:
+            rows.append((hosts[0], words.ranges(hosts), word, f"{counts}   on each of {len(hosts):,} hosts"))
+        else:
+            rows += [(host, host, word, counts) for host in hosts]
+    width = max((len(name) for _, name, _, _ in rows if len(name) <= _NAMES), default=0)
+    made = []
+    for _, name, word, counts in sorted(rows, key=lambda row: words.natural(row[0])):
+        if len(name) > _NAMES:
+            made += [paper.line((text, "bold")) for text in paper.wrapped(name, 0)]
+            name = ""
+        made.append(paper.line((f"{name:{width}}   ", "bold"), (f"{word:7}", _STYLES[word]), f"   {counts}"))
+    return made
+
+
+def _counts(outcomes: Sequence[Outcome], actions: Mapping[Address, Action]) -> list[str]:
     done = [actions.get(one.address) for one in outcomes if one.status == Status.CHANGED]
     restarted = sum(action == Action.RESTART for action in done)
     numbers = [(len(done) - restarted, "changed"), (restarted, "restarted")]
     numbers += [(sum(one.status == status for one in outcomes), str(status)) for status in _WORST]
-    return [f"{number} {word}" for number, word in numbers if number]
+    return [f"{number:,} {word}" for number, word in numbers if number]
 
 
 def _said(outcome: Outcome) -> str:
@@ -75,11 +98,19 @@ def _said(outcome: Outcome) -> str:
     return " ".join(words.lines(outcome.detail)).removeprefix(f"{outcome.address.host}: ")
 
 
-def _left_out(cause: Address, result: Result) -> list[Outcome]:
-    return [one for one in result.of(Status.SKIPPED) if one.detail == f"{cause} failed"]
+def _alike(failures: Sequence[Outcome]) -> Iterator[Sequence[Outcome]]:
+    """Failures of one resource with one cause on several hosts; on one or two, each by itself."""
+    groups: dict[tuple[str, str, Status], list[Outcome]] = {}
+    for one in failures:
+        cause = words.alike(_said(one), one.address.host)
+        groups.setdefault((words.label(one.address), cause, one.status), []).append(one)
+    for group in groups.values():
+        yield from [group] if len(group) > APART else [[one] for one in group]
 
 
-def _failure(failure: Outcome, left_out: Sequence[Outcome], paper: Paper) -> list[Line]:
+def _failure(failures: Sequence[Outcome], left_out: Sequence[Outcome], paper: Paper) -> list[Line]:
+    """What one host said, and who else could have said it."""
+    failure, *others = failures
     word = "failed" if failure.status == Status.FAILED else "unknown"
     where = f"{failure.address.host}: {words.label(failure.address)}: "
     made = [paper.line()]
@@ -88,9 +119,12 @@ def _failure(failure: Outcome, left_out: Sequence[Outcome], paper: Paper) -> lis
         detail += "; whether it was done is not known, the next run looks"
     for number, text in enumerate(paper.wrapped(where + detail, 10)):
         made.append(paper.line((f"{word:8}  ", _STYLES[word]) if number == 0 else " " * 10, text))
+    if others:
+        for text in paper.wrapped(likewise([one.address.host for one in others]), 10):
+            made.append(paper.line(" " * 10, text))
     if left_out:
         names = words.listed([f"{words.short(one.address)} on {one.address.host}" for one in left_out])
-        steps = "1 step that needs it was" if len(left_out) == 1 else f"{len(left_out)} steps that need it were"
+        steps = "1 step that needs it was" if len(left_out) == 1 else f"{len(left_out):,} steps that need it were"
         for text in paper.wrapped(f"{steps} skipped: {names}", 10):
             made.append(paper.line(" " * 10, (text, "dim")))
     return made
@@ -100,7 +134,7 @@ def _last(result: Result, paper: Paper) -> Line:
     if result.ok:
         return paper.line((f"converged in {result.seconds:.1f} s", "bold green"))
     numbers = [(len(result.of(Status.CHANGED)), "done"), *((len(result.of(one)), str(one)) for one in _WORST)]
-    counts = ", ".join(f"{number} {word}" for number, word in numbers if number)
+    counts = ", ".join(f"{number:,} {word}" for number, word in numbers if number)
     return paper.line(
         (f"not converged: {counts}, in {result.seconds:.1f} s.", "bold red"),
         " Put it right and run the same command again: it looks at every host and goes on from there.",

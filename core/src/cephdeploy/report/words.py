@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from ..planner import shown
@@ -14,7 +15,20 @@ if TYPE_CHECKING:
     from ..resource import Value
     from ..values import Address
 
-__all__ = ["count", "label", "lines", "listed", "natural", "plain", "ranges", "short", "stored", "value"]
+__all__ = [
+    "alike",
+    "count",
+    "label",
+    "lines",
+    "listed",
+    "masked",
+    "natural",
+    "plain",
+    "ranges",
+    "short",
+    "stored",
+    "value",
+]
 
 _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 _UUID = re.compile(r"([0-9a-f]{8})-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
@@ -78,22 +92,31 @@ def value(name: str, of: Value) -> str:
 def stored(name: str, of: Value) -> str | None:
     """An attribute's value as a program may have it: secrets as fingerprints, passwords taken out."""
     text = shown(of)
-    if not isinstance(of, str) or text is None:
-        return text
+    return text if text is None or not isinstance(of, str) else _without_password(name, text)
+
+
+@lru_cache(maxsize=1024)
+def _without_password(name: str, text: str) -> str:
     known_by = f"{name} = "
     whole = redacted(known_by + text)
     return whole.removeprefix(known_by) if whole.startswith(known_by) else redacted(text)
 
 
+@lru_cache(maxsize=256)
+def masked(text: str) -> str:
+    """A text of many lines without what looks like a secret; the same one comes from many hosts."""
+    return redacted(text)
+
+
 def count(number: int, one: str, more: str = "") -> str:
-    """``1 host``, ``2 hosts``."""
-    return f"{number} {one if number == 1 else more or one + 's'}"
+    """``1 host``, ``2 hosts``, ``5,000 hosts``."""
+    return f"{number:,} {one if number == 1 else more or one + 's'}"
 
 
 def listed(items: Sequence[str], *, most: int = 4) -> str:
     """``a``, ``a and b``, ``a, b and c``, ``a, b, c and 7 more``."""
     if len(items) > most:
-        return f"{', '.join(items[: most - 1])} and {len(items) - most + 1} more"
+        return f"{', '.join(items[: most - 1])} and {len(items) - most + 1:,} more"
     if len(items) < 2:
         return "".join(items)
     return f"{', '.join(items[:-1])} and {items[-1]}"
@@ -104,8 +127,11 @@ def natural(name: str) -> tuple[tuple[str, int], ...]:
     return tuple((text, int(digits or 0)) for text, digits in re.findall(r"(\D*)(\d*)", name))
 
 
-def ranges(names: Iterable[str]) -> str:
-    """Hosts as the site file writes them: three or more in a row become ``compute[1-20]``."""
+def ranges(names: Iterable[str], *, most: int = 12) -> str:
+    """Hosts as the site file writes them: three or more in a row become ``compute[1-20]``.
+
+    :param most: single names and ranges; what is beyond is counted.
+    """
     runs: list[list[tuple[str, str, str]]] = []
     for name in names:
         head, number, tail = re.fullmatch(r"(.*?)(\d*)(\D*)", name).groups()  # type: ignore[union-attr]
@@ -118,10 +144,24 @@ def ranges(names: Iterable[str]) -> str:
         else:
             runs.append([(head, number, tail)])
     said: list[str] = []
+    shown = 0
     for run in runs:
+        if len(said) >= most:
+            break
+        shown += len(run)
         if len(run) > 2:
             head, number, tail = run[0]
             said.append(f"{head}[{number}-{run[-1][1]}]{tail}")
         else:
             said += ["".join(parts) for parts in run]
-    return ", ".join(said)
+    rest = sum(map(len, runs)) - shown
+    return ", ".join(said) + (f" and {rest:,} more" if rest else "")
+
+
+#: What differs between hosts that say the same: addresses and fingerprints.
+_OWN = re.compile(r"SHA256:[\w+/=]+|\d+(?:\.\d+){3}|(?:[0-9a-f]*:){2,}[0-9a-f:.]*", re.IGNORECASE)
+
+
+def alike(text: str, host: str) -> str:
+    """What a host said, without what is its own: equal for hosts that have the same trouble."""
+    return _OWN.sub("*", text.replace(host, "*"))
