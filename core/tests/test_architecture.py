@@ -16,7 +16,7 @@ PURE = (
     *("values", "errors", "requests", "resource", "graph", "planner", "site", "hookspecs", "redaction"),
     *("kinds", "distros", "dialects"),
 )
-WORLD = {"fabric", "paramiko", "subprocess", "socket", "os", "stevedore"}
+WORLD = {"asyncssh", "fabric", "paramiko", "subprocess", "socket", "os", "stevedore"}
 ENGINE_ROOM = {f"cephdeploy.{name}" for name in ("engine", "session", "transports", "cli")}
 
 
@@ -99,7 +99,7 @@ def test_each_library_has_one_module_that_knows_it(path: Path) -> None:
         if name != "cephdeploy.hookspecs":
             assert within(imports(path), {"pluggy"}) == set()
     if not name.startswith("cephdeploy.transports"):
-        assert within(imports(path), {"fabric", "paramiko", "invoke"}) == set()
+        assert within(imports(path), {"asyncssh", "fabric", "paramiko", "invoke"}) == set()
     if name != "cephdeploy.__main__":
         assert within(imports(path), {"cephdeploy.cli"}) == set()
 
@@ -122,7 +122,7 @@ def test_pytest_loads_the_fixtures_without_loading_core() -> None:
 
 #: Built in, or imported by every python3 that starts: what costs a host next to nothing. The rest is late, and
 #: where it is needed only.
-EARLY = {"_signal", "os", "sys", "time"}
+EARLY = {"_signal", "os", "sys", "time", "zlib"}
 LATE = {"_sha2", "_sha256", "hashlib", "pwd", "grp", "select", "json", "errno"}
 
 

@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cephdeploy import cli as command_line
-from cephdeploy import deployment, plugins
+from cephdeploy import deployment, plugins, requests
 from cephdeploy.distros.debian import debian
 from cephdeploy.errors import ExitCode, HostError, SiteFileError
 from cephdeploy.graph import Declaration, Phase, build
@@ -56,7 +56,7 @@ class Thing(Resource):
 
 
 @dataclass
-class FakeHost:
+class FakeHost(requests.Host):
     """A host that has things, and makes them."""
 
     name: str
@@ -130,7 +130,7 @@ class World:
             [Declaration("nova", Phase.PREPARE_CEPH, user), Declaration("nova", Phase.CONFIGURE_SERVICE, key)]
         )
         chosen: Any = SimpleNamespace(names=tuple(names))
-        return FakeDeployment(site, graph, self.hosts, chosen, results=self.results)
+        return FakeDeployment(site, graph, dict(self.hosts), chosen, results=self.results)
 
 
 @dataclass(frozen=True)

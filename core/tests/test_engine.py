@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
 from cephdeploy.engine import Finished, Result, Started, Status
 from cephdeploy.errors import CephdeployError, ExitCode, HostError
 from cephdeploy.kinds import CephConf, CephPool, CephUser, File, Keyring, LibvirtSecret
-from cephdeploy.requests import Answer, Pick, Ran, Request, Run, Write
+from cephdeploy.requests import Answer, Group, Host, Pick, Ran, Request, Run, Write
 from cephdeploy.resource import Resource, State, Upstream
 from cephdeploy.site import Site
 from cephdeploy.testing import FakeSite, apply_twice, cephx_key, plugin_of
@@ -92,18 +93,29 @@ def test_an_empty_plan_sends_nothing() -> None:
     assert not any(site.round_trips.values())
 
 
+class Beside(Host):
+    """A host that is asked in a thread of its own, and answers when all are asked."""
+
+    def __init__(self, host: Host, pool: ThreadPoolExecutor, meet: threading.Barrier) -> None:
+        self.name, self.host, self.pool, self.meet = host.name, host, pool, meet
+
+    def exchange(self, groups: Sequence[Group]) -> list[list[Answer]]:
+        self.meet.wait()
+        return self.host.exchange(groups)
+
+    def ask(self, groups: Sequence[Group], *, looks: bool = False) -> Future[list[list[Answer]]]:
+        return self.pool.submit(self.exchange, groups)
+
+
 def test_hosts_are_worked_on_side_by_side() -> None:
     site = a_site(2)
-    both = threading.Barrier(2, timeout=10)
-
-    def meet(request: Request) -> Ran | None:
-        if isinstance(request, Write):
-            both.wait()
-        return None
-
-    for name in ("cmp1", "cmp2"):
-        site.hosts[name].interfere.append(meet)
-    assert run(site, a_file("/f", "cmp1"), a_file("/f", "cmp2")).ok
+    deployment = site.deployment_of(lambda s: [a_file("/f", "cmp1"), a_file("/f", "cmp2")])
+    plan = deployment.plan()
+    with ThreadPoolExecutor(2) as pool:
+        both = threading.Barrier(2, timeout=10)
+        for name, host in deployment.hosts.items():
+            deployment.hosts[name] = Beside(host, pool, both)
+        assert deployment.apply(plan).ok
 
 
 # failures
@@ -201,7 +213,7 @@ def test_a_broken_line_leaves_its_steps_unknown_and_other_hosts_go_on() -> None:
 def test_a_line_that_breaks_while_looking_ends_the_plan() -> None:
     site = a_site()
     deployment = site.deployment_of(lambda s: [a_file("/1")])
-    site.hosts["cmp1"].down = True
+    site.hosts["cmp1"].down = "the connection broke"
     with pytest.raises(HostError, match="cmp1: the connection broke"):
         deployment.plan()
 

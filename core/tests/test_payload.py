@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cephdeploy.session import _source
+from cephdeploy.program import source
 
 
 def runs(python: str) -> bool:
@@ -24,7 +24,8 @@ PYTHONS = [python for python in (sys.executable, "/usr/bin/python3", "python3.6"
 
 def on_host(code: str, *arguments: str, python: str = sys.executable) -> object:
     """What ``code`` leaves in ``answer``, run after the payload's text as a host would."""
-    text = _source().decode() + f"\nimport json\n{code}\nprint(json.dumps(answer))\n"
+    code = f"import json\n{code}\nprint(json.dumps(answer))"
+    text = f"{source().decode()}\nexec({code!r}, LAZY)\n"
     ended = subprocess.run(
         [python, "-I", "-S", "-c", text, *arguments], capture_output=True, text=True, timeout=60, check=False
     )
@@ -138,9 +139,9 @@ def test_a_text_that_is_no_program_says_so(tmp_path: Path) -> None:
 
 def test_it_imports_cheap_modules_only() -> None:
     code = "answer = sorted(set(sys.modules) & {'signal', 'enum', 'subprocess', 'hashlib', 're', 'typing', 'pathlib'})"
-    text = _source().decode().replace("\nimport json", "")
+    code = f"run(['true'])\n{code}\nprint(answer)"
     ended = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", f"{text}\nrun(['true'])\n{code}\nprint(answer)"],
+        [sys.executable, "-I", "-S", "-c", f"{source().decode()}\nexec({code!r}, LAZY)"],
         capture_output=True,
         text=True,
         check=True,
@@ -247,7 +248,7 @@ def test_what_a_unit_did_before_its_restart_does_not_count() -> None:
 
 def test_the_start_is_thin() -> None:
     python = "/usr/bin/python3" if Path("/usr/bin/python3").exists() else sys.executable
-    text = _source().decode()
+    text = source().decode()
     taken = []
     for _ in range(5):
         begun = time.monotonic()

@@ -60,6 +60,13 @@ def test_an_option_in_the_wrong_section_is_told_with_its_line() -> None:
     )
 
 
+def test_an_option_written_with_a_dash_is_told_as_one_that_nobody_reads() -> None:
+    told = Configuration((("/etc/cinder/cinder.conf", b"[ceph]\nrbd-user = cinder\n"),)).told("ceph", "rbd_user")
+    assert told == (
+        "[ceph] rbd_user is not set; rbd-user (/etc/cinder/cinder.conf:2) is no option of a file and is ignored"
+    )
+
+
 def test_of_several_files_the_last_one_has_its_way() -> None:
     files = (("/etc/nova/nova.conf", b"[libvirt]\nimages_type = rbd\n"), ("/b", b"[libvirt]\nimages_type = qcow2\n"))
     assert Configuration(files).value("libvirt", "images_type") == "qcow2"
@@ -393,7 +400,11 @@ def test_a_process_that_is_not_there_began_at_no_time() -> None:
 # services
 
 
-def up(*seen: tuple[str, str, int], words: str = "") -> str:
+#: What the host's clock says, in seconds of the epoch and as OpenStack's APIs write it.
+NOW, WRITTEN = 1_700_000_000, "2023-11-14T22:13:20.000000"
+
+
+def up(*seen: tuple[str, str, int], words: str = "", reported: str | None = WRITTEN) -> str:
     """``service_is_up`` with a process, a state and an age for each look; the last one stays."""
     looks = list(seen)
 
@@ -407,18 +418,29 @@ def up(*seen: tuple[str, str, int], words: str = "") -> str:
             began = int((1000 - age) * 1e6)
             shown = f"MainPID={process}\nActiveState={state}\nExecMainStartTimestampMonotonic={began}\n"
             return Ran(status=0, out=shown.encode())
-        return Ran(status=0, out=b"1000.0 1.0\n" if request.argv[-1] == "/proc/uptime" else words.encode())
+        known = {("cat", "/proc/uptime"): b"1000.0 1.0\n", ("date", "+%s"): b"%d\n" % NOW}
+        return Ran(status=0, out=known.get(request.argv, words.encode()))
 
     bench = Workbench(site(), {"controller1": Host("controller1", answer)}, lambda: None)
     bench.wait = lambda look, **more: next((v for _ in range(9) if (v := look()) is not None), None)  # type: ignore
     distro = SimpleNamespace(unit=lambda s: f"{s}.service", config_files=lambda s: ("/etc/cinder/cinder.conf",))
     host: Any = SimpleNamespace(name="controller1", distro=distro)
     bench.site.hosts["controller1"].distro = distro
-    return bench.service_is_up(host, "cinder-backup", lambda: "up", name="cinder-backup on controller1")
+    return bench.service_is_up(host, "cinder-backup", lambda: ("up", reported), name="cinder-backup on controller1")
 
 
 def test_a_process_that_stays_is_up() -> None:
     assert up(("7", "active", 2), ("7", "active", 9)) == "up, process 7"
+
+
+@pytest.mark.parametrize("reported", ["2023-11-14T22:13:00.000000", None])
+def test_a_report_from_before_the_last_start_does_not_count(reported: str | None) -> None:
+    with pytest.raises(ProofError, match=r"up, by a report from before its last start, for OpenStack, and cinder-back"):
+        up(("7", "active", 15), reported=reported)
+
+
+def test_an_old_process_needs_no_newer_report_than_openstack_does() -> None:
+    assert up(("7", "active", 300), reported="2023-11-14T22:05:00.000000") == "up, process 7"
 
 
 def test_a_crash_loop_is_told_though_both_openstack_and_systemd_say_up() -> None:

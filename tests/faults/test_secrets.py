@@ -7,6 +7,7 @@ import json
 import pytest
 
 from ..lab.sampler import Sampler
+from ..ssh.lines import TRANSPORTS
 from .hosts import ADMIN, ALL, Hosts, canaries, cephx_key
 
 RUN = ("run", "--plugins", ALL, "--yes", "--no-verify", "-v", "--debug")
@@ -27,7 +28,9 @@ def test_a_planted_key_is_where_it_belongs_and_found_by_the_search(hosts: Hosts)
     assert hosts.leaks() == ["compute1:/var/tmp/forgotten"]
 
 
-def test_a_whole_life_shows_no_key_to_anybody(hosts: Hosts) -> None:
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_whole_life_shows_no_key_to_anybody(hosts: Hosts, transport: str) -> None:
+    hosts.write_site(transport=transport)
     saved = hosts.network.files / f"{hosts.folder.name}.plan"
     said = []
     with Sampler() as sampler:
@@ -67,7 +70,7 @@ def test_what_a_program_says_when_it_fails_is_searched_for_keys(hosts: Hosts, wh
         hosts.path(ADMIN, "/usr/bin/rbd").write_text(said)
         hosts.path(ADMIN, "/usr/bin/rbd").chmod(0o755)
     elif what.startswith("virsh"):
-        said = f"#!/bin/sh\n[ $2 = secret-list ] && exit 0\necho 'error: cannot set {key}' >&2; exit 1\n"
+        said = f"#!/bin/sh\ncase $2 in *secret-list) exit 0;; esac\necho 'error: cannot set {key}' >&2; exit 1\n"
         hosts.path("compute1", "/usr/bin/virsh").write_text(said)
     else:
         said = f"#!/bin/sh\necho 'transport_url = rabbit://u:{canaries()[0].decode()}@h'; echo 'key = {key}'\n"

@@ -10,26 +10,27 @@ What the command line itself uses. No global state, no print and no exit in it.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from . import baseline, engine, facts, planner, rollback, unwire
-from . import verify as proofs
-from .errors import CephdeployError, HostError, LockedError, SettingsError, UsageError
+from . import baseline, engine, facts, planner
+from .contents import Contents
+from .errors import CephdeployError, SettingsError, UsageError
+from .executors import Line, Reach
 from .graph import Declaration, Graph, build
 from .kinds.ceph import CephUser
+from .lock import Locked
 from .plugins import Plugins, author_of, driver, installed
-from .requests import Group, Hold, Host, Ran
-from .session import Session, bootstrap
+from .requests import Host
 from .transports import Target
 
 if TYPE_CHECKING:
     from .engine import Listener, Result
     from .journal import Past, Record
     from .planner import Plan
+    from .session import Session
     from .settings import Component, SiteSettings
     from .site import Site
     from .values import Address
@@ -93,13 +94,26 @@ def target(settings: SiteSettings, name: str) -> Target:
 
 
 def connect(settings: SiteSettings, name: str) -> Session:
-    """A session with a host of the site.
+    """A session of its own with a host of the site.
 
-    :raises HostError: unreachable, another host key, a login or sudo refused; nothing was changed.
+    :raises HostError: unreachable, another host key, a login refused; nothing was sent.
     """
-    transport = driver("cephdeploy.transports", settings.transport)(target(settings, name))
-    sudo = transport.user != "root" if settings.ssh.sudo is None else settings.ssh.sudo
-    return Session(name, transport.start(bootstrap(sudo=sudo)), sudo=sudo)
+    from .executors.threads import connected
+
+    return connected(_reach(settings, name), _transport(settings.transport))
+
+
+def _reach(settings: SiteSettings, name: str) -> Reach:
+    return Reach(
+        transport=settings.transport,
+        target=target(settings, name),
+        sudo=settings.ssh.sudo,
+        bastion=settings.hosts[name].bastion,
+    )
+
+
+def _transport(name: str) -> Any:
+    return driver("cephdeploy.transports", name)
 
 
 @dataclass(frozen=True)
@@ -108,7 +122,7 @@ class Deployment:
 
     site: Site
     graph: Graph
-    hosts: Mapping[str, Host]
+    hosts: dict[str, Host]
     plugins: Plugins
     _stack: ExitStack = field(repr=False, default_factory=ExitStack)
 
@@ -118,13 +132,13 @@ class Deployment:
         settings: SiteSettings,
         plugins: Sequence[str] | Plugins,
         *,
-        reach: Callable[[SiteSettings, str], Host] = connect,
+        reach: Callable[[SiteSettings, str], Host] | None = None,
         undo: Past | None = None,
         off: bool = False,
     ) -> Self:
         """Connect to every host in play, ask for facts, and let the plugins declare.
 
-        :param reach: makes a host of a name; tests hand over fake ones.
+        :param reach: makes a host of a name, in place of the site's executor; tests hand over fake ones.
         :param undo: a past run: the deployment is of its rollback, and the plugins declare nothing.
         :param off: the deployment is of taking the plugins' components off Ceph.
         :raises HostError: for the first host that can't be reached, with all others that can't.
@@ -133,39 +147,28 @@ class Deployment:
         if not chosen.names:
             raise UsageError("no plugin is chosen; name some by --plugins, such as --plugins glance,cinder,nova")
         names = in_play(settings, chosen.components()) if undo is None else _of(undo, settings)
-        stack = ExitStack()
-        try:
-            hosts = _reached(settings, names, reach, stack)
+        with ExitStack() as stack:
+            hosts = _held(settings, names, reach, stack)
             site = facts.gather(settings, hosts)
             graph = build(
                 _declared(chosen, site, undo, off),
                 serial=lambda role: settings.serial_of(role),
                 find_author=lambda address: author_of(address, site, chosen.names),
             )
-        except BaseException:
-            stack.close()
-            raise
-        return cls(site, graph, hosts, chosen, stack)
+            return cls(site, graph, hosts, chosen, stack.pop_all())
 
     def hold(self, holder: str) -> None:
         """Hold the lock of every host until the lines are closed: one run at a time.
 
-        The admin host's first: of two operators one gets it, and the other has nothing to let go.
+        The admin host's at once: of two operators one gets it, and the other has nothing to let go. Every other
+        host's by the next that it is asked.
 
         :param holder: who, from where, since when: told to whoever is refused.
-        :raises LockedError: somebody else holds one.
+        :raises LockedError: somebody else holds the admin host's. :meth:`plan` raises it for another host's.
         """
-        admin = self.site.ceph.admin
-        for names in ([admin], [name for name in self.hosts if name != admin]):
-            with ThreadPoolExecutor(engine.WINDOW) as pool:
-                for name, refusal in zip(names, pool.map(lambda name: self._held(name, holder), names), strict=True):
-                    if refusal:
-                        raise LockedError(f"{name}: {refusal}; nothing was changed. Wait for it, or end it there")
-
-    def _held(self, name: str, holder: str) -> str:
-        ((answer,),) = self.hosts[name].exchange([Group(requests=(Hold(holder=holder),))])
-        assert isinstance(answer, Ran)
-        return "" if answer.status == 0 else answer.reason
+        for name, host in self.hosts.items():
+            self.hosts[name] = Locked(host, holder)
+        self.hosts[self.site.ceph.admin].exchange([])
 
     def plan(self, *, limit: Collection[str] = ()) -> Plan:
         """Look at every resource and compare; changes nothing.
@@ -189,6 +192,8 @@ class Deployment:
         doing: Callable[[str], None] = lambda what: None,
     ) -> list[ProbeResult]:
         """Run the plugins' probes; see :func:`cephdeploy.verify.verify`."""
+        from . import verify as proofs
+
         probes = self.plugins.probes(self.site)
         return proofs.verify(
             self.site, probes, self.hosts, connect=self._openstack, listener=listener, limit=limit, doing=doing
@@ -237,6 +242,8 @@ def _of(past: Past, settings: SiteSettings) -> list[str]:
 def _declared(chosen: Plugins, site: Site, undo: Past | None, off: bool) -> Iterable[Declaration]:
     """What a deployment is of: a rollback, taking components off, or the usual."""
     if undo is not None:
+        from . import rollback
+
         return rollback.declarations(undo, site)
     if off:
         return _turned(chosen, site)
@@ -250,6 +257,8 @@ def _others(chosen: Plugins) -> Plugins:
 
 def _turned(chosen: Plugins, site: Site) -> list[Declaration]:
     """The chosen plugins' declarations turned round; what the site's other plugins declare too stays."""
+    from . import unwire
+
     declared, theirs = chosen.declarations(site), _others(chosen).declarations(site)
     return list(unwire.declarations(declared, theirs, chosen.instead(site), common=site.ceph.conf))
 
@@ -273,28 +282,17 @@ def _sparing(chosen: Plugins, site: Site) -> list[Declaration]:
     ]
 
 
-def _reached(
-    settings: SiteSettings, names: Sequence[str], reach: Callable[[SiteSettings, str], Host], stack: ExitStack
+def _held(
+    settings: SiteSettings, names: Sequence[str], reach: Callable[[SiteSettings, str], Host] | None, stack: ExitStack
 ) -> dict[str, Host]:
-    """Every host connected, all at once; or an error that names each that could not be."""
-    hosts: dict[str, Host] = {}
-    errors: list[HostError] = []
-
-    def attempt(name: str) -> Host | HostError:
-        try:
-            return reach(settings, name)
-        except HostError as error:
-            return error
-
-    with ThreadPoolExecutor(min(engine.WINDOW, len(names) or 1)) as pool:
-        for name, result in zip(names, pool.map(attempt, names), strict=True):
-            if isinstance(result, HostError):
-                errors.append(result)
-            else:
-                hosts[name] = result
-                stack.callback(result.close)
-    if errors:
-        first = errors[0]
-        text = "\n".join(str(error) for error in errors)
-        raise HostError(first.host, text.removeprefix(f"{first.host}: ")) from first
-    return hosts
+    """The hosts by name, each with its line: of the site's executor, or of ``reach``."""
+    if reach is not None:
+        hosts = {name: reach(settings, name) for name in names}
+        for host in hosts.values():
+            stack.callback(host.close)
+        return hosts
+    make = driver("cephdeploy.executors", settings.executor)
+    executor = make({name: _reach(settings, name) for name in names}, _transport)
+    stack.callback(executor.close)
+    contents = Contents()
+    return {name: Line(name, executor, contents) for name in names}

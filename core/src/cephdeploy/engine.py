@@ -7,13 +7,15 @@ whether they came true. "Changed" is said of what was seen, never of what was se
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from graphlib import TopologicalSorter
+from queue import SimpleQueue
 
-from .errors import CephdeployError, ChangeError, ExitCode, HostError, StalePlanError
+from .errors import CephdeployError, ChangeError, ExitCode, HostError, LockedError, StalePlanError
 from .graph import BARRIER, Graph
 from .journal import NoJournal, Record
 from .kinds.files import File
@@ -21,14 +23,11 @@ from .kinds.options import Options
 from .kinds.services import Service
 from .planner import Plan, differences, digest, recorded, shown
 from .redaction import redacted
-from .requests import Answer, Group, Host, Pick, Ran, Remove, Request, Restart, Restore, Run, Write
+from .requests import Answer, Chain, Group, Host, Look, Pick, Ran, Remove, Request, Restart, Restore, Run, Write
 from .resource import Resource, State, Unfit, failed
 from .values import UNKNOWN, Address, Ref, Unknown, resolved
 
 __all__ = ["Finished", "Outcome", "Result", "Started", "Status", "apply", "observe"]
-
-#: Hosts that are worked on at once.
-WINDOW = 32
 
 
 class Status(StrEnum):
@@ -103,33 +102,74 @@ class Result:
 
 
 Listener = Callable[[Started | Finished], None]
+#: A host's answers, once they are there.
+_Asked = Future[list[list[Answer]]]
 
 
 def observe(graph: Graph, hosts: Mapping[str, Host]) -> dict[Address, State | Unfit | None]:
     """The state of every resource, by one round trip to each host.
+
+    Of many hosts that are asked for the same files one is asked first: most have the same in them, and what it has
+    told need not come from the others.
 
     :raises HostError: a host's line broke.
     """
     by_host: dict[str, list[Resource]] = {}
     for node in graph.nodes.values():
         by_host.setdefault(node.resource.host, []).append(node.resource)
-    with ThreadPoolExecutor(min(WINDOW, len(by_host) or 1)) as pool:
-        found = pool.map(lambda pair: _look(hosts[pair[0]], pair[1]), by_host.items())
-        return {address: state for states in found for address, state in states.items()}
-
-
-def _look(host: Host, resources: Sequence[Resource]) -> dict[Address, State | Unfit | None]:
-    probes = {resource.address: tuple(resource.probe()) for resource in resources}
-    slow = {resource.address for resource in resources if resource.slow}
-    groups = _shared(probes, slow)
-    answers = dict(zip(groups, host.exchange([Group(requests=g, parallel=p) for g, p in groups.values()]), strict=True))
+    alike: dict[frozenset[Request], list[_Look]] = {}
+    for name, resources in by_host.items():
+        look = _Look(hosts[name], resources)
+        alike.setdefault(look.files, []).append(look)
+    wait([looks[0].ask() for files, looks in alike.items() if files and len(looks) > _FEW])
+    asked = deque(look for looks in alike.values() for look in looks)
+    alike.clear()
+    for look in asked:
+        look.ask()
     states: dict[Address, State | Unfit | None] = {}
-    for resource in resources:
-        try:
-            states[resource.address] = resource.read(answers[_question(probes[resource.address])])
-        except Unfit as unfit:
-            states[resource.address] = unfit
+    while asked:
+        states |= asked.popleft().states()
     return states
+
+
+#: So few hosts are asked for their files at once: a round trip is worth more than the bytes.
+_FEW = 2
+
+
+class _Look:
+    """One host, asked for the state of its resources."""
+
+    def __init__(self, host: Host, resources: Sequence[Resource]) -> None:
+        self._resources = resources
+        self._probes = {resource.address: tuple(resource.probe()) for resource in resources}
+        slow = {resource.address for resource in resources if resource.slow_look}
+        self._host = host
+        self._shared = _shared(self._probes, slow)
+        self._answers: _Asked | None = None
+
+    @property
+    def files(self) -> frozenset[Request]:
+        """What it is asked of files' contents."""
+        asked = (request for question in self._shared for request in question)
+        return frozenset(one for one in asked if isinstance(one, Chain) or (isinstance(one, Look) and one.content))
+
+    def ask(self) -> _Asked:
+        """Send the questions, unless that was done."""
+        if self._answers is None:
+            groups = [Group(requests=g, parallel=p) for g, p in self._shared.values()]
+            self._answers = self._host.ask(groups, looks=True)
+        return self._answers
+
+    def states(self) -> dict[Address, State | Unfit | None]:
+        """What it answered."""
+        answers = dict(zip(self._shared, self.ask().result(), strict=True))
+        states: dict[Address, State | Unfit | None] = {}
+        for resource in self._resources:
+            try:
+                states[resource.address] = resource.read(answers[_question(self._probes[resource.address])])
+            except Unfit as unfit:
+                states[resource.address] = unfit
+        return states
 
 
 Question = tuple[Request, ...]
@@ -179,6 +219,10 @@ def apply(
     return _Walk(plan, hosts, journal or NoJournal(), listener).run()
 
 
+#: What reads a host's answers: None where it has asked for more.
+_Reader = Callable[[_Asked], list[Outcome] | None]
+
+
 class _Walk:
     """One run over one plan."""
 
@@ -192,6 +236,11 @@ class _Walk:
         self._todo = plan.addresses
         self._bad: dict[Address, Address] = {}  # what can't be done any more, and the step that failed
         self._outcomes: dict[Address, Outcome] = {}
+        self._sorter: TopologicalSorter[Address] = TopologicalSorter(plan.graph.before)
+        self._waiting: dict[str, list[Address]] = {}  # what is ready, by host
+        self._busy: set[str] = set()
+        self._free: set[str] = set()  # hosts that may have something to be sent
+        self._arrived: SimpleQueue[tuple[str, _Reader, _Asked]] = SimpleQueue()
 
     # what a resource's ``want`` asks of what comes before it
 
@@ -212,44 +261,68 @@ class _Walk:
     def run(self) -> Result:
         began = time.monotonic()
         self._journal.write("plan", steps=[recorded(change) for change in self._plan])
-        sorter: TopologicalSorter[Address] = TopologicalSorter(self._graph.before)
-        sorter.prepare()
-        waiting: dict[str, list[Address]] = {}
-        busy: dict[Future[list[Outcome]], str] = {}
-        with ThreadPoolExecutor(WINDOW) as pool:
-            while sorter.is_active():
-                # through all that needs no work, so that what is ready behind it travels with the rest
-                while ready := sorted(sorter.get_ready()):
-                    for address in ready:
-                        if not self._needs_work(address):
-                            sorter.done(address)
-                        else:
-                            waiting.setdefault(address.host, []).append(address)
-                # a host takes one batch at a time; what gets ready meanwhile travels in its next
-                taken = set(busy.values())
-                for host in [host for host in waiting if host not in taken]:
-                    addresses = self._next(waiting, host)
-                    self._journal.write("send", host=host, steps=[str(address) for address in addresses])
-                    self._listener(Started(host, addresses))
-                    busy[pool.submit(self._batch, host, addresses)] = host
-                if not busy:
-                    continue
-                done, _ = wait(busy, return_when=FIRST_COMPLETED)
-                for future in done:
-                    del busy[future]
-                    for outcome in future.result():
-                        first = outcome.address not in self._outcomes
-                        self._end(outcome)
-                        if first:
-                            sorter.done(outcome.address)
+        self._sorter.prepare()
+        try:
+            while self._sorter.is_active():
+                self._send_what_is_ready()
+                if self._busy:
+                    self._take_what_came()
+        except KeyboardInterrupt:
+            # what is under way is waited for, and noted; a second interrupt leaves it
+            while self._busy:
+                self._take_what_came()
+            raise
         return Result(tuple(self._outcomes.values()), self._plan.unchanged, time.monotonic() - began)
 
-    def _next(self, waiting: dict[str, list[Address]], host: str) -> tuple[Address, ...]:
+    def _send_what_is_ready(self) -> None:
+        # through all that needs no work, so that what is ready behind it travels with the rest
+        while ready := sorted(self._sorter.get_ready()):
+            for address in ready:
+                if not self._needs_work(address):
+                    self._sorter.done(address)
+                else:
+                    self._waiting.setdefault(address.host, []).append(address)
+                    self._free.add(address.host)
+        # a host takes one batch at a time; what gets ready meanwhile travels in its next
+        for host in sorted(self._free - self._busy):
+            if host in self._waiting:
+                addresses = self._next(host)
+                self._journal.write("send", host=host, steps=[str(address) for address in addresses])
+                self._listener(Started(host, addresses))
+                self._begin(host, addresses)
+                self._busy.add(host)
+        self._free.clear()
+
+    def _take_what_came(self) -> None:
+        """Wait until a host is done with its batch."""
+        host, outcomes = self._ended()
+        self._busy.discard(host)
+        self._free.add(host)
+        for outcome in outcomes:
+            first = outcome.address not in self._outcomes
+            self._end(outcome)
+            if first:
+                self._sorter.done(outcome.address)
+
+    def _ended(self) -> tuple[str, list[Outcome]]:
+        """A host that is done with its batch, and with what that batch called for."""
+        while True:
+            host, read, answers = self._arrived.get()
+            outcomes = read(answers)
+            if outcomes is not None:
+                return host, outcomes
+
+    def _ask(self, host: str, groups: Sequence[Group], read: _Reader) -> None:
+        """Send a batch; what came of it is read in :meth:`_ended`, in the walk's own thread."""
+        future = self._hosts[host].ask(groups)
+        future.add_done_callback(lambda answers: self._arrived.put((host, read, answers)))
+
+    def _next(self, host: str) -> tuple[Address, ...]:
         """What a host is sent now: what is quick first, so that it does not wait for a restart's answer."""
-        ready = waiting.pop(host)
+        ready = self._waiting.pop(host)
         quick = [address for address in ready if not self._graph.nodes[address].resource.patient]
         if quick and len(quick) < len(ready):
-            waiting[host] = [address for address in ready if address not in quick]
+            self._waiting[host] = [address for address in ready if address not in quick]
             return tuple(quick)
         return tuple(ready)
 
@@ -270,8 +343,8 @@ class _Walk:
         self._journal.write("end", step=str(outcome.address), status=outcome.status, detail=outcome.detail)
         self._listener(Finished(outcome))
 
-    def _batch(self, host: str, addresses: Sequence[Address]) -> list[Outcome]:
-        """In a worker thread: send what is ready on one host, and read what came of it."""
+    def _begin(self, host: str, addresses: Sequence[Address]) -> None:
+        """Send what is ready on one host."""
         began = time.monotonic()
         steps: list[_Step] = []
         outcomes: list[Outcome] = []
@@ -280,15 +353,25 @@ class _Walk:
                 steps.append(self._step(address))
             except Exception as error:
                 outcomes.append(Outcome(address, Status.FAILED, _told(error)))
-        marks = self._marks(addresses)
-        groups = [Group(requests=marks, gate=True), *(step.group() for step in steps)]
+        groups = [Group(requests=self._marks(addresses), gate=True), *(step.group() for step in steps)]
+        self._ask(
+            host,
+            groups if steps else [],
+            lambda answers: self._read(host, steps, outcomes, answers, began) if steps else outcomes,
+        )
+
+    def _read(
+        self, host: str, steps: Sequence[_Step], outcomes: list[Outcome], asked: _Asked, began: float
+    ) -> list[Outcome] | None:
+        """What came of a batch; None where a service is being put back for it first."""
+        seconds = time.monotonic() - began
         try:
-            marked, *answers = self._hosts[host].exchange(groups) if steps else [[]]
+            marked, *answers = asked.result()
         except HostError as error:
-            seconds = time.monotonic() - began
             lost = [Outcome(step.address, Status.UNKNOWN, redacted(str(error)), seconds) for step in steps]
             return [*outcomes, *lost]
-        seconds = time.monotonic() - began
+        except LockedError as error:
+            return [*outcomes, *(Outcome(step.address, Status.FAILED, redacted(str(error)), seconds) for step in steps)]
         unmarked = next((answer for answer in marked if isinstance(answer, Ran) and failed(answer)), None)
         for step, answered in zip(steps, answers, strict=True):
             if unmarked is not None:
@@ -302,36 +385,44 @@ class _Walk:
                 stale = isinstance(error, StalePlanError)
                 outcomes.append(Outcome(step.address, Status.FAILED, _told(error), seconds, stale))
         failing = [one for one in outcomes if one.status == Status.FAILED and one.address.kind == Service.kind]
-        return self._taken_back(host, failing[0], outcomes) if failing else outcomes
+        if failing and self._put_back(host, failing[0], outcomes):
+            return None
+        return outcomes
 
-    def _taken_back(self, host: str, failing: Outcome, outcomes: Sequence[Outcome]) -> list[Outcome]:
+    def _put_back(self, host: str, failing: Outcome, outcomes: list[Outcome]) -> bool:
         """A service did not come up: put back what this run changed of its configuration, and start it again.
 
-        Services that share a file go back together: half of a configuration is worse than either.
+        Services that share a file go back together: half of a configuration is worse than either. False where nothing
+        was kept, or nothing was changed.
         """
         done = {one.address: one for one in (*self._outcomes.values(), *outcomes)}
         changed = {address for address, one in done.items() if one.status == Status.CHANGED}
         services, files = self._entangled(failing.address, changed)
         if not self._journal.run or not files:
-            return list(outcomes)  # nothing was kept, or nothing was changed
+            return False
         restores = tuple(Restore(path=address.name, kept=self._journal.run) for address in sorted(files))
         restarts = [
             Restart(name=one.unit, settle=one.settle, timeout=one.stop_timeout) for _, one in sorted(services.items())
         ]
         groups = [Group(requests=restores, gate=True), *(Group(requests=(one,), parallel=True) for one in restarts)]
-        try:
-            answers = self._hosts[host].exchange(groups)
-            bad = [ran.reason for group in answers for ran in group if isinstance(ran, Ran) and ran.status != 0]
-        except HostError as error:
-            bad = [str(error)]
-        names = ", ".join(address.name.rpartition("/")[2] for address in sorted(files))
-        after = f"{names} put back as before" + (f", and still: {redacted(bad[0])}" if bad else ", and it runs again")
-        found = {one.address: one for one in outcomes}
-        for address in (*files, *services):
-            if done[address].status == Status.CHANGED:
-                found[address] = Outcome(address, Status.ROLLED_BACK, f"{failing.address} did not come up with it")
-        found[failing.address] = replace(failing, detail=f"{failing.detail}; {after}")
-        return list(found.values())
+
+        def read(answers: _Asked) -> list[Outcome]:
+            try:
+                bad = [ran.reason for group in answers.result() for ran in group if isinstance(ran, Ran) and ran.status]
+            except (HostError, LockedError) as error:
+                bad = [str(error)]
+            names = ", ".join(address.name.rpartition("/")[2] for address in sorted(files))
+            after = f"{names} put back as before"
+            after += f", and still: {redacted(bad[0])}" if bad else ", and it runs again"
+            found = {one.address: one for one in outcomes}
+            for address in (*files, *services):
+                if done[address].status == Status.CHANGED:
+                    found[address] = Outcome(address, Status.ROLLED_BACK, f"{failing.address} did not come up with it")
+            found[failing.address] = replace(failing, detail=f"{failing.detail}; {after}")
+            return list(found.values())
+
+        self._ask(host, groups, read)
+        return True
 
     def _entangled(self, first: Address, changed: set[Address]) -> tuple[dict[Address, Service], set[Address]]:
         """The services of a host that share changed files with one, and all those files."""

@@ -104,6 +104,10 @@ class HostError(CephdeployError):
     def __init__(self, host: str, message: str) -> None:
         super().__init__(f"{host}: {message}")
         self.host = host
+        self._message = message
+
+    def __reduce__(self) -> tuple[type[HostError], tuple[str, str]]:
+        return type(self), (self.host, self._message)
 
 
 class ChangeError(CephdeployError):

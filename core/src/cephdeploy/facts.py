@@ -9,15 +9,15 @@ import configparser
 import json
 import re
 import shlex
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from concurrent.futures import wait
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from .distros import Distro
-from .errors import PreflightError
+from .errors import CephdeployError, HostError, PreflightError
 from .plugins import driver, installed
-from .requests import Answer, Group, Look, Ran, Request, Run, Seen
+from .requests import Answer, Group, Look, Ran, Run, Seen
 from .requests import Host as Line
 from .site import CephCluster, Host, Site
 
@@ -29,66 +29,100 @@ __all__ = ["distro_name", "gather"]
 _CEPHADM = ("cephadm", "shell", "--")
 _MINIMAL = ("ceph", "config", "generate-minimal-conf")
 _VERSION = ("ceph", "version", "-f", "json")
-
-
-@dataclass(frozen=True)
-class _Facts:
-    """One host's answers."""
-
-    host: Host
-    ceph: CephCluster | None
+#: The status of a program that is not there.
+_MISSING = 127
 
 
 def gather(settings: SiteSettings, lines: Mapping[str, Line]) -> Site:
-    """Ask every connected host what it is, and the admin host about the cluster.
+    """Ask every host what it is, and the admin host about the cluster: one round trip to each.
 
     :raises PreflightError: a host has no systemd or an unknown distribution, or ``ceph`` does not work.
-    :raises HostError: a line broke.
+    :raises HostError: for the first host that can't be reached, with all others that can't.
     """
-    with ThreadPoolExecutor(min(32, len(lines) or 1)) as pool:
-        found = list(pool.map(lambda name: _Asked(settings, lines[name]).facts(), lines))
-    ceph = next(facts.ceph for facts in found if facts.ceph is not None)
-    return Site(settings=settings, hosts={facts.host.name: facts.host for facts in found}, ceph=ceph)
+    guesses = _guesses()
+    asked = [_Asked(settings, name, guesses) for name in lines]
+    futures = [lines[one.name].ask(one.questions(), looks=True) for one in asked]
+    wait(futures)
+    answers: list[list[list[Answer]]] = []
+    errors: list[HostError] = []
+    for future in futures:
+        try:
+            answers.append(future.result())
+        except HostError as error:
+            errors.append(error)
+    if errors:
+        text = "\n".join(str(error) for error in errors)
+        raise HostError(errors[0].host, text.removeprefix(f"{errors[0].host}: ")) from errors[0]
+    hosts = {one.name: one.host(said) for one, said in zip(asked, answers, strict=True)}
+    admin = next(one for one in asked if one.is_admin)
+    return Site(settings=settings, hosts=hosts, ceph=admin.ceph(lines[admin.name], answers[asked.index(admin)]))
 
 
 class _Asked:
-    """One host, asked in two round trips: what it is, and then in its own words."""
+    """One host: what it is asked, and what its answers say."""
 
-    def __init__(self, settings: SiteSettings, line: Line) -> None:
+    def __init__(self, settings: SiteSettings, name: str, guesses: Sequence[Distro]) -> None:
+        self.name = name
+        self.is_admin = name == settings.ceph.admin
         self._settings = settings
-        self._line = line
-        self._wish = settings.hosts[line.name]
+        self._wish = settings.hosts[name]
+        distros = guesses if self._wish.distro is None else [self._driver(self._wish.distro)]
+        #: Those with equal questions ask once.
+        self._versions = list(dict.fromkeys(map(_versions, distros)))
 
-    def facts(self) -> _Facts:
-        release, systemd, ceph, cephadm = self._ask(
-            Look(path="/etc/os-release", content=True),
-            Look(path="/run/systemd/system"),
-            Look(path="/usr/bin/ceph"),
-            Look(path="/usr/sbin/cephadm"),
-        )
+    def questions(self) -> list[Group]:
+        """What it is; and in the words of every distribution that it may be, which versions it has.
+
+        A program that is not there costs nothing, and a round trip to every host is saved.
+        """
+        looks = (Look(path="/etc/os-release", content=True), Look(path="/run/systemd/system"))
+        ceph = _ceph_questions(()) if self.is_admin else []
+        return [*ceph, Group(requests=(*looks, *self._versions))]
+
+    def host(self, answers: Sequence[Sequence[Answer]]) -> Host:
+        """The host, with what is installed of OpenStack and Ceph.
+
+        :raises PreflightError: there is no systemd, or no distribution driver fits.
+        """
+        release, systemd, *versions = answers[-1]
         if not isinstance(systemd, Seen) or systemd.type != "directory":
             raise self._unfit("systemd does not run there; cephdeploy restarts services by systemd")
         distro = self._distro(release)
-        versions: Request = Run(argv=(*distro.versions_query, *distro.versions.values()), accept=(0, 1, *range(2, 20)))
-        if self._line.name != self._settings.ceph.admin:
-            (versioned,) = self._ask(versions)
-            return _Facts(self._host(distro, versioned), None)
-        has_ceph = isinstance(ceph, Seen) and ceph.type == "file"
-        has_cephadm = isinstance(cephadm, Seen) and cephadm.type == "file"
-        if not has_ceph and not has_cephadm:
-            raise self._unfit("there is neither ceph nor cephadm; name the host that has one in ceph.admin")
-        prefix = () if has_ceph else _CEPHADM
-        versioned, minimal, version = self._ask(
-            versions, Run(argv=(*prefix, *_MINIMAL)), Run(argv=(*prefix, *_VERSION))
+        versioned = versions[self._versions.index(_versions(distro))]
+        said = dict(
+            line.split(maxsplit=1)
+            for line in (versioned.text if isinstance(versioned, Ran) else "").splitlines()
+            if len(line.split()) == 2
         )
-        return _Facts(self._host(distro, versioned), self._ceph(prefix, minimal, version))
+        known = {
+            project: said[package]
+            for project, package in distro.versions.items()
+            if re.match(r"(?:\d+:)?\d", said.get(package, ""))
+        }
+        return Host(
+            name=self.name,
+            address=self._wish.address,
+            roles=tuple(self._wish.roles),
+            distro=distro,
+            versions=known,
+        )
 
-    def _ask(self, *requests: Request) -> list[Answer]:
-        groups = [Group(requests=(request,), parallel=isinstance(request, Run)) for request in requests]
-        return [answers[0] for answers in self._line.exchange(groups)]
+    def ceph(self, line: Line, answers: Sequence[Sequence[Answer]]) -> CephCluster:
+        """The cluster, by ``ceph`` or, where there is none, by ``cephadm``.
+
+        :raises PreflightError: there is neither, or it does not work.
+        """
+        (minimal,), (version,) = answers[:2]
+        prefix: tuple[str, ...] = ()
+        if isinstance(minimal, Ran) and minimal.status == _MISSING:
+            prefix = _CEPHADM
+            (minimal,), (version,) = line.exchange(_ceph_questions(prefix))
+            if isinstance(minimal, Ran) and minimal.status == _MISSING:
+                raise self._unfit("there is neither ceph nor cephadm; name the host that has one in ceph.admin")
+        return self._cluster(prefix, minimal, version)
 
     def _unfit(self, message: str) -> PreflightError:
-        return PreflightError(f"{self._line.name}: {message}")
+        return PreflightError(f"{self.name}: {message}")
 
     def _distro(self, release: Answer) -> Distro:
         name = self._wish.distro
@@ -101,31 +135,15 @@ class _Asked:
                     "no installed distribution driver fits its /etc/os-release; pin one by 'distro' in the site "
                     f"file ({', '.join(installed('cephdeploy.distros'))})"
                 )
+        return self._driver(name)
+
+    def _driver(self, name: str) -> Distro:
         found = driver("cephdeploy.distros", name)
         if not isinstance(found, Distro):
             raise self._unfit(f"the distribution driver '{name}' is no Distro")
         return found
 
-    def _host(self, distro: Distro, versioned: Answer) -> Host:
-        said = dict(
-            line.split(maxsplit=1)
-            for line in (versioned.text if isinstance(versioned, Ran) else "").splitlines()
-            if len(line.split()) == 2
-        )
-        versions = {
-            project: said[package]
-            for project, package in distro.versions.items()
-            if re.match(r"(?:\d+:)?\d", said.get(package, ""))
-        }
-        return Host(
-            name=self._line.name,
-            address=self._wish.address,
-            roles=tuple(self._wish.roles),
-            distro=distro,
-            versions=versions,
-        )
-
-    def _ceph(self, prefix: tuple[str, ...], minimal: Answer, version: Answer) -> CephCluster:
+    def _cluster(self, prefix: tuple[str, ...], minimal: Answer, version: Answer) -> CephCluster:
         assert isinstance(minimal, Ran) and isinstance(version, Ran)
         if minimal.status != 0:
             raise self._unfit(
@@ -140,7 +158,7 @@ class _Asked:
             raise self._unfit("ceph's minimal configuration has no fsid and mon_host") from None
         number = re.search(r"(\d+(?:\.\d+)+)", _version_text(version))
         return CephCluster(
-            admin=self._line.name,
+            admin=self.name,
             cluster=self._settings.ceph.cluster,
             conf=self._settings.ceph.conf,
             prefix=prefix,
@@ -148,6 +166,23 @@ class _Asked:
             mon_host=mon_host,
             version=number.group(1) if number else "unknown",
         )
+
+
+def _guesses() -> list[Distro]:
+    """What a host may be. A driver that can't be used is left out: a host that needs it is told why."""
+    found = []
+    for name in installed("cephdeploy.distros"):
+        with suppress(CephdeployError):
+            found.append(driver("cephdeploy.distros", name))
+    return [one for one in found if isinstance(one, Distro)]
+
+
+def _versions(distro: Distro) -> Run:
+    return Run(argv=(*distro.versions_query, *distro.versions.values()), accept=(0, *range(1, 20), _MISSING))
+
+
+def _ceph_questions(prefix: tuple[str, ...]) -> list[Group]:
+    return [Group(requests=(Run(argv=(*prefix, *words)),), parallel=True) for words in (_MINIMAL, _VERSION)]
 
 
 def _version_text(version: Ran) -> str:

@@ -1,9 +1,9 @@
 """What runs on a host: reads a batch of requests, carries it out, answers in frames.
 
-Sent as text after ``wire.py`` and run by the host's own python3 (3.6 and up) as root. It imports what
-costs next to nothing (built-in modules; ``signal`` and ``subprocess`` would cost 7 and 20 ms), and json only
-where an answer is cut to a part. It decides nothing: what to do is in the requests, and what it means is
-for the controller.
+Sent as text after ``wire.py`` and run by the host's own python3 (3.6 and up) as root. It imports what costs next to
+nothing (built-in modules, and zlib, which unpacked this text; ``signal`` and ``subprocess`` would cost 7 and 20 ms),
+and json only where an answer is cut to a part. It decides nothing: what to do is in the requests, and what it means
+is for the controller.
 
 When the line goes, the command under way is left to its end or its deadline, and nothing after it is begun.
 """
@@ -13,6 +13,7 @@ import _signal
 import os
 import sys
 import time
+import zlib
 
 OLDEST = (3, 6)
 KILLED, CHANGED, SKIPPED, MISSING = 124, 75, 125, 127
@@ -260,6 +261,7 @@ def do_run(fields):
     if feed:
         stdin = kept(text(feed_by), text(feed))[4]
     words = [text(word) for word in argv.split(b"\0")]
+    UNITS.clear()  # it may be one that changes them
     # what is parsed here is not cut: a cluster's whole list of users is some megabytes
     limit = LARGEST * 4 if key else 1 << 20
     status, out, err = run(words, stdin, float(timeout), text(user), limit)
@@ -362,7 +364,7 @@ def followed(path):
 
 
 def do_look(fields):
-    path, content = text(fields[0]), fields[1] == b"1"
+    path, content, known = text(fields[0]), fields[1] == b"1", fields[2:]
     link = os.fsencode(os.path.realpath(path)) if os.path.islink(path) else b""
     try:
         stat = os.stat(path)
@@ -376,7 +378,45 @@ def do_look(fields):
         if content:
             data = read_file(path)
         digest = (sha256(data) if content else digest_of(path)).encode()
+        if content:
+            data = told(digest, data, known)
     return 0, [sort, b"%d" % (stat.st_mode & 0o7777), owner.encode(), group.encode(), digest, data, link]
+
+
+#: Digests of what was sent in this batch.
+TOLD = set()
+
+
+def told(digest, data, known):
+    """A content as it travels, with a letter before it; empty when the other end has it already."""
+    if digest in known or digest in TOLD:
+        return b""
+    TOLD.add(digest)
+    if len(data) < 512:
+        return b"=" + data
+    return b"z" + zlib.compress(data, 1)
+
+
+def unpacked(field, path, expect):
+    """The content of a field that was sent, or None where it differs from a file that is not there any more."""
+    letter, rest = field[:1], field[1:]
+    if letter == b"=":
+        return rest
+    if letter == b"z":
+        return zlib.decompress(rest)
+    old = read_file(path) if os.path.lexists(path) else b""
+    if sha256(old) != expect.decode():
+        return None
+    header, _, more = rest.partition(b"\n")
+    parts = []
+    for part in header.decode().split(",") if header else []:
+        begin, colon, end = part.partition(":")
+        if colon:
+            parts.append(old[int(begin) : int(end)])
+        else:
+            parts.append(more[: int(begin)])
+            more = more[int(begin) :]
+    return b"".join(parts)
 
 
 def sync_directory(path):
@@ -454,6 +494,15 @@ def write_all(handle, data):
 
 
 def do_write(fields):
+    """A file whose content is packed."""
+    path, mode, owner, group, expect, field, by = fields
+    content = unpacked(field, followed(text(path)), expect)
+    if content is None:
+        return CHANGED, [b"", b"the file is not what the plan saw"]
+    return put([path, mode, owner, group, expect, content, by])
+
+
+def put(fields):
     """Beside its place with its final owner and mode, synced, compared with what was expected, renamed."""
     path, mode, owner, group, expect, content, by = fields
     name = text(path)
@@ -569,8 +618,8 @@ def kept(by, name):
 def do_kept(fields):
     mode, owner, group, written, data = kept(text(fields[0]), text(fields[1]))
     sort = b"absent" if mode is None else b"file"
-    content = data if fields[2] == b"1" else b""
     digest = b"" if mode is None else sha256(data).encode()
+    content = told(digest, data, ()) if digest and fields[2] == b"1" else b""
     return 0, [sort, b"%d" % (mode or 0), owner.encode(), group.encode(), digest, content, b"", written.encode()]
 
 
@@ -578,7 +627,7 @@ def do_restore(fields):
     path, source, expect, by = fields
     mode, owner, group, _written, data = kept(text(source), text(path))
     if mode is not None:
-        return do_write([path, b"%d" % mode, owner.encode(), group.encode(), expect, data, by])
+        return put([path, b"%d" % mode, owner.encode(), group.encode(), expect, data, by])
     return do_remove([path, expect, by])
 
 
@@ -676,8 +725,19 @@ def shown(unit, names=SHOWN):
     return dict(line.split("=", 1) for line in out.decode(errors="replace").splitlines() if "=" in line)
 
 
+#: What was seen of units since the batch began, or since one was restarted.
+UNITS = {}
+
+
+def seen(unit):
+    """What systemd says of a unit, asked once."""
+    if unit not in UNITS:
+        UNITS[unit] = shown(unit)
+    return UNITS[unit]
+
+
 def do_unit(fields):
-    return 0, [facts(shown(text(fields[0]))), b""]
+    return 0, [facts(seen(text(fields[0]))), b""]
 
 
 def ill(now, first):
@@ -697,6 +757,7 @@ def ill(now, first):
 def do_restart(fields):
     """Restart, then watch: one main process must live for ``settle`` seconds."""
     unit, settle, timeout, verb = text(fields[0]), float(fields[1]), float(fields[2]), text(fields[3])
+    UNITS.clear()
     since = time.time()
     run(["systemctl", "reset-failed", "--", unit], timeout=30.0)
     status, out, err = run(["systemctl", verb, "--", unit], timeout=timeout)
@@ -719,6 +780,7 @@ def do_restart(fields):
             return 1, [b"", evidence(unit, since, "%s %s" % (unit, found))]
         left = until - time.monotonic()
         if left <= 0:
+            UNITS[unit] = now
             return 0, [facts(now), b""]
         time.sleep(min(left, 0.25))
         now = shown(unit)
@@ -812,7 +874,8 @@ def reading_order(words, project, programs, home, cwd):
 
 def do_chain(fields):
     unit, path, project, default = text(fields[0]), text(fields[1]), text(fields[2]), texts(fields[3])
-    pid = shown(unit).get("MainPID", "0")
+    known = fields[4:]
+    pid = seen(unit).get("MainPID", "0")
     words = arguments(pid) if pid != "0" else []
     cwd, home = "/", "/root"
     if words:
@@ -832,25 +895,22 @@ def do_chain(fields):
     answer = []
     for name in files:
         try:
-            answer += [os.fsencode(name), read_file(name)]
+            data = read_file(name)
         except OSError:
             continue
+        digest = sha256(data).encode()
+        answer += [os.fsencode(name), digest, told(digest, data, known)]
     return 0, answer
 
 
-DOERS = {
-    b"run": do_run,
-    b"look": do_look,
-    b"write": do_write,
-    b"kept": do_kept,
-    b"restore": do_restore,
-    b"remove": do_remove,
-    b"hold": do_hold,
-    b"directory": do_directory,
-    b"unit": do_unit,
-    b"restart": do_restart,
-    b"chain": do_chain,
-}
+DOERS = b"run look write kept restore remove hold directory unit restart chain".split()
+
+
+def doer(name):
+    """What carries out a request; looked up by name, as a function is compiled when it is first named."""
+    if name not in DOERS:
+        raise PayloadError("no request is called %r" % name)
+    return globals()["do_" + name.decode()]
 
 
 def explained(error):
@@ -876,14 +936,14 @@ def line_is_gone():
 
 def carry_out(requests, say, failed=False):
     """The requests of one group, in order; after a failure the rest is left out. Whether all went well."""
-    for key, doer, accept, fields in requests:
+    for key, name, accept, fields in requests:
         if failed:
             say([key, b"%d" % SKIPPED, b"", b"left out: an earlier request failed"])
             continue
         if line_is_gone():
             os._exit(1)
         try:
-            status, answer = DOERS[doer](fields)
+            status, answer = doer(name)(fields)
         except Exception as error:
             status, answer = 1, [b"", explained(error).encode(errors="replace")]
         failed = status != 0 and b"%d" % status not in accept.split(b",")
@@ -919,8 +979,11 @@ def serve(nonce, source, sink):
             return
         children = []
         shut = False
+        TOLD.clear()
+        UNITS.clear()
+        alone = sum(parallel for parallel, _gate, _requests in groups) < 2
         for parallel, gate, requests in groups:
-            if shut or gate or not parallel or len(groups) == 1:
+            if shut or gate or not parallel or alone:
                 ended_well = carry_out(requests, say, shut)
                 shut = shut or (gate and not ended_well)
                 continue
@@ -957,7 +1020,8 @@ def collect(started, sink):
     os.waitpid(child, 0)
 
 
-def main(nonce):
+def main(source):
+    nonce = source.readline().strip()
     os.umask(0o077)
     out = os.fdopen(os.dup(1), "wb")
     null = os.open(os.devnull, os.O_RDWR)
@@ -967,6 +1031,6 @@ def main(nonce):
     try:
         out.flush()
         if os.geteuid() == 0 and sys.version_info >= OLDEST:
-            serve(nonce, sys.stdin.buffer, out)
+            serve(nonce, source, out)
     except (OSError, WireError):
         os._exit(1)  # the line is gone: there is nobody to tell

@@ -45,21 +45,30 @@ class Installed:
     entry_point: EntryPoint
 
 
-@cache
-def _points(group: str, path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
-    """The entry points of a group: read once for each ``sys.path``, as a scan costs 10 ms and each host asks."""
-    return tuple(entry_points(group=group))
-
-
 def installed(group: str = GROUP) -> dict[str, Installed]:
     """What is installed in an entry-point group, by name.
 
     :raises PluginError: two distributions provide one name.
     """
+    return dict(_installed(group, tuple(sys.path)))
+
+
+@cache
+def _all_points(path: tuple[str, ...]) -> Any:
+    """Read once for each ``sys.path``: a scan costs 10 ms."""
+    return entry_points()
+
+
+def _points(group: str, path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
+    return tuple(_all_points(path).select(group=group))
+
+
+@cache
+def _installed(group: str, path: tuple[str, ...]) -> dict[str, Installed]:
     found: dict[str, Installed] = {}
     # importlib.metadata and not stevedore's cache: that is stale for two minutes after a reinstall and
     # forgets which distribution an entry point is from
-    for point in _points(group, tuple(sys.path)):
+    for point in _points(group, path):
         dist = point.dist
         one = Installed(point.name, dist.name if dist else "?", dist.version if dist else "?", point)
         other = found.get(one.name)
@@ -77,6 +86,12 @@ def driver(group: str, name: str) -> Any:
 
     :raises UsageError: there is none of that name.
     """
+    return _driver(group, name, tuple(sys.path))
+
+
+@cache
+def _driver(group: str, name: str, path: tuple[str, ...]) -> Any:
+    """Found once for each ``sys.path``: each host asks for its distribution's."""
     known = installed(group)
     if name not in known:
         raise UsageError(f"no {group} '{name}' is installed{_near(name, known)}")

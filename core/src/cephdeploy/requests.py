@@ -6,6 +6,7 @@ Every request is bounded: a deadline on the host itself, and a limit to what com
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -282,7 +283,7 @@ Answer = Ran | Seen | Chained
 
 
 class Host(Protocol):
-    """A host that takes batches: a live session, or a fake one."""
+    """A host that takes batches: one on a line, or a fake one."""
 
     name: str
 
@@ -292,6 +293,18 @@ class Host(Protocol):
         :raises HostError: the line is down; the outcome of what was sent is unknown.
         """
         ...
+
+    def ask(self, groups: Sequence[Group], *, looks: bool = False) -> Future[list[list[Answer]]]:
+        """As :meth:`exchange`, where it can be done without waiting; here it is done by then.
+
+        :param looks: nothing in it changes anything, so it may be asked twice.
+        """
+        future: Future[list[list[Answer]]] = Future()
+        try:
+            future.set_result(self.exchange(groups))
+        except Exception as error:
+            future.set_exception(error)
+        return future
 
     def close(self) -> None:
         """Let the host go; nothing that was started there stays behind."""

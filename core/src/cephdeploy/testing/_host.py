@@ -19,6 +19,7 @@ from ..requests import (
     Chained,
     Group,
     Hold,
+    Host,
     Kept,
     Look,
     MakeDirectory,
@@ -112,7 +113,7 @@ class FakeSecret:
         return base64.b64encode(self.value).decode() if self.value is not None else None
 
 
-class FakeHost:
+class FakeHost(Host):
     """A host, for :class:`~cephdeploy.requests.Host`: all of it may be set before and looked at after.
 
     :param distro: names what a program such as ``dpkg-query`` is called here.
@@ -153,7 +154,8 @@ class FakeHost:
         #: Every batch.
         self.trips: list[tuple[Group, ...]] = []
         #: Whether the line is broken; a new deployment mends it.
-        self.down = False
+        #: Why its line is down; empty while it is not.
+        self.down = ""
         self.closed = False
         self._last_pid = 1000
 
@@ -194,7 +196,7 @@ class FakeHost:
             if not when(request):
                 return None
             self.interfere.remove(cut)
-            self.down = True
+            self.down = "the connection broke"
             raise HostError(self.name, "the connection broke; what was under way is unknown")
 
         self.interfere.append(cut)
@@ -207,7 +209,7 @@ class FakeHost:
                 return None
             self.interfere.remove(cut)
             self._carry_out(request)
-            self.down = True
+            self.down = "the connection broke"
             raise HostError(self.name, "the connection broke; what was under way is unknown")
 
         self.interfere.append(cut)
@@ -236,7 +238,7 @@ class FakeHost:
     def exchange(self, groups: Sequence[Group]) -> list[list[Answer]]:
         """Carry out groups of requests; see :class:`~cephdeploy.requests.Host`."""
         if self.down:
-            raise HostError(self.name, "the connection broke")
+            raise HostError(self.name, self.down)
         self.trips.append(tuple(groups))
         found = []
         shut = False
@@ -503,7 +505,7 @@ class FakeHost:
     # programs
 
     def _run(self, request: Run) -> Ran:
-        program = self._program(request.argv)
+        program = self._program(request.argv, request.accept)
         if program is None:
             return Ran(status=MISSING, err=f"no program '{request.argv[0]}' here".encode())
         if request.user and request.user not in self.accounts:
@@ -534,7 +536,7 @@ class FakeHost:
             out = b""
         return Ran(status=status, out=out, err=err[-8192:])
 
-    def _program(self, argv: tuple[str, ...]) -> Program | None:
+    def _program(self, argv: tuple[str, ...], accept: tuple[int, ...]) -> Program | None:
         """What runs; None when the host has no such program. Raises Unscripted when the fake has none."""
         name = argv[0]
         if name in self.programs:
@@ -557,6 +559,8 @@ class FakeHost:
             "virsh": (self._virsh, self.libvirt),
             "yum": (self._dnf, not debian),
         }
+        if name not in known and MISSING in accept:
+            return None
         if name not in known:
             why = f"the fake has no program of that name; add one: host.programs['{name}'] = callable"
             raise Unscripted(argv, self.name, why)
@@ -732,6 +736,9 @@ class FakeHost:
         return 0, "", ""
 
     def _virsh(self, argv: tuple[str, ...], stdin: bytes, user: str) -> Said:
+        if ";" in argv[-1]:
+            said = [self._virsh((*argv[:-1], *one.split()), stdin, user) for one in argv[-1].split(";")]
+            return said[-1][0], "".join(str(out) for _, out, _ in said), "".join(str(err) for _, _, err in said)
         given = Words(
             argv, self.name, valued=("-c", "--connect", "--secret", "--file"), flags=("-q", "--quiet", "--plain")
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from ..errors import CephdeployError, HostError
+from ..errors import CephdeployError
 from ..requests import Run, Write
 from ..values import Secret
 from ._ceph import FakeCeph
@@ -216,10 +216,8 @@ class FakeSite:
     # how it is made
 
     def _reach(self, name: str) -> FakeHost:
-        if name in self.unreachable:
-            raise HostError(name, self.unreachable[name])
         host = self.hosts[name]
-        host.down = host.closed = False
+        host.down, host.closed = self.unreachable.get(name, ""), False
         return host
 
     def _chosen(self, plugins: Sequence[str | tuple[str, ModuleType | object]] | Plugins) -> Plugins:

@@ -1,0 +1,35 @@
+"""Lines held in this process: by some threads, or by one event loop where the transport lives in one."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ..errors import SettingsError
+from . import Executor, Reach
+from ._lines import most
+
+__all__ = ["process"]
+
+
+def process(reaches: Mapping[str, Reach], transports: Callable[[str], Any]) -> Executor:
+    """The entry point ``process`` of ``cephdeploy.executors``: the default.
+
+    :param transports: gives the driver of a transport's name.
+    :raises SettingsError: a host is to be reached from elsewhere.
+    """
+    if away := next((name for name, reach in reaches.items() if reach.bastion), None):
+        raise SettingsError(
+            f"{away}: it has a bastion, and the executor 'process' reaches hosts from this machine; "
+            "set executor: dask, or jump in place of bastion"
+        )
+    held = most(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    drivers = {name: transports(name) for name in {reach.transport for reach in reaches.values()}}
+    if all(hasattr(driver, "open") for driver in drivers.values()):
+        from .loop import Loop
+
+        return Loop(reaches, drivers, held)
+    from .threads import Threads
+
+    return Threads(reaches, drivers, held)
