@@ -1,7 +1,8 @@
 """The real command, in a process that can be told where to die: ``python command.py ARGUMENT...``.
 
 The variable ``FAULT`` holds JSON: ``{"journal": 7, "when": "after"}`` ends the process by SIGKILL around its
-seventh record (from 0), ``{"exchange": 3, "cut": "sent"}`` takes the line away around its third batch.
+seventh record (from 0), ``{"batch": 3, "cut": "sent"}`` takes the line away around its third batch, by whichever
+transport: a batch is what is given to a channel at once.
 ``python command.py --serve`` imports everything once and then forks a process for each line of its standard input.
 
 Services are watched for no time here: with the six seconds of each restart, hundreds of runs would take hours.
@@ -9,21 +10,24 @@ Services are watched for no time here: with the six seconds of each restart, hun
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import select
 import signal
-import socket
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from cephdeploy import cli, deployment, journal, session
+from cephdeploy import cli, deployment, journal
 from cephdeploy.kinds.services import Service
-from cephdeploy.requests import Answer, Group
+from cephdeploy.transports.asyncssh import AsyncsshChannel
 from cephdeploy.transports.fabric import FabricChannel
+from cephdeploy.transports.openssh import OpensshChannel
+
+from ..ssh.lines import hang_up
 
 #: What goes at a batch: the line before it left, with it on its way, with its answer on its way; the process on
 #: the host that does it; this process, with it on its way.
@@ -54,57 +58,97 @@ def die_at_record(number: int, when: str) -> None:
     journal.Journal.write = counted  # type: ignore[method-assign]
 
 
-def lose_line_at(number: int, cut: str, told: str = "") -> None:
-    """Take away the line, or a process, around the batch of that number.
+class Cutter:
+    """Takes away the line, or a process, around the batch of that number.
 
     :param told: a file that gets a byte for each batch.
     """
-    sent = 0
-    exchange = session.Session.exchange
 
-    def counted(self: session.Session, groups: Sequence[Group]) -> list[list[Answer]]:
-        nonlocal sent
-        here, sent = sent == number, sent + 1
-        if told:
-            with open(told, "a") as file:
+    def __init__(self, number: int, cut: str, told: str = "") -> None:
+        self._number = number
+        self._cut = cut
+        self._told = told
+        self._counted = itertools.count()
+        self._chosen: object = None
+        self._names: dict[int, str] = {}
+
+    def watch(self) -> None:
+        """Stand in all that a transport's channel does."""
+        for kind in (FabricChannel, OpensshChannel, AsyncsshChannel):
+            self._watch_beginning(kind)
+        for blocking in (FabricChannel, OpensshChannel):
+            self._watch_blocking(blocking)
+        self._watch_async(AsyncsshChannel)
+
+    def _watch_beginning(self, kind: Any) -> None:
+        begin = kind.__init__
+
+        def begun(channel: object, *words: Any) -> None:
+            self._names[id(channel)] = words[-1].name  # the target's
+            begin(channel, *words)
+
+        kind.__init__ = begun
+
+    def _watch_blocking(self, kind: Any) -> None:
+        send, receive = kind.send, kind.receive
+
+        def cut_send(channel: object, data: bytes) -> None:
+            self._before(channel)
+            send(channel, data)
+            self._after(channel)
+
+        def cut_receive(channel: object, count: int, timeout: float) -> bytes:
+            data: bytes = receive(channel, count, timeout)
+            self._answered(channel)
+            return data
+
+        kind.send, kind.receive = cut_send, cut_receive
+
+    def _watch_async(self, kind: Any) -> None:
+        send, receive = kind.send, kind.receive
+
+        async def cut_send(channel: object, data: bytes) -> None:
+            self._before(channel)
+            await send(channel, data)
+            self._after(channel)
+
+        async def cut_receive(channel: object, count: int, timeout: float) -> bytes:
+            data: bytes = await receive(channel, count, timeout)
+            self._answered(channel)
+            return data
+
+        kind.send, kind.receive = cut_send, cut_receive
+
+    def _before(self, channel: object) -> None:
+        if self._told:
+            with open(self._told, "a") as file:
                 file.write(".")
-        return exchange(_cut(self, cut) if here else self, groups)
+        if next(self._counted) == self._number:
+            self._chosen = channel
+            if self._cut == "unsent":
+                hang_up(channel)
+                raise ConnectionError("cut by the test before anything was sent")
 
-    session.Session.exchange = counted  # type: ignore[method-assign]
-
-
-def _cut(self: session.Session, cut: str) -> session.Session:
-    channel = self._channel
-    assert isinstance(channel, FabricChannel)
-    send, receive = channel.send, channel.receive
-
-    def hang_up() -> None:
-        channel._transport.sock.shutdown(socket.SHUT_RDWR)
-
-    def cut_send(data: bytes) -> None:
-        if cut == "unsent":
-            hang_up()
-            raise ConnectionError("cut by the test before anything was sent")
-        send(data)
-        if cut == "sent":
-            hang_up()
-        elif cut == "killed":
+    def _after(self, channel: object) -> None:
+        if channel is not self._chosen:
+            return
+        if self._cut == "sent":
+            hang_up(channel)
+        elif self._cut == "killed":
             die()
-        elif cut == "payload":
+        elif self._cut == "payload":
             time.sleep(0.01)  # in the middle of its work, or after it
-            for pid in json.loads(os.environ["HOSTS"]).get(self.name, []):
+            for pid in json.loads(os.environ["HOSTS"]).get(self._names[id(channel)], []):
                 for one in _payloads(int(pid)):
                     os.kill(one, signal.SIGKILL)
+        if self._cut != "answered":
+            self._chosen = None
 
-    def cut_receive(count: int, timeout: float) -> bytes:
-        data = receive(count, timeout)
-        if cut == "answered":
-            hang_up()
+    def _answered(self, channel: object) -> None:
+        if channel is self._chosen:
+            self._chosen = None
+            hang_up(channel)
             raise ConnectionError("cut by the test with the answer on its way")
-        return data
-
-    channel.send, channel.receive = cut_send, cut_receive  # type: ignore[method-assign]
-    return self
 
 
 def _payloads(pid: int) -> list[int]:
@@ -130,8 +174,8 @@ def command(words: Sequence[str], fault: dict[str, Any]) -> None:
     """Run the command line with what is to go wrong, and exit with its status."""
     if "journal" in fault:
         die_at_record(fault["journal"], fault["when"])
-    if "exchange" in fault:
-        lose_line_at(fault["exchange"], fault["cut"], fault.get("told", ""))
+    if "batch" in fault:
+        Cutter(fault["batch"], fault["cut"], fault.get("told", "")).watch()
     sys.argv = ["cephdeploy", *words]
     cli.main()
 

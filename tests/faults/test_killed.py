@@ -1,12 +1,12 @@
 """A run that is ended at any point, in any way, is finished by the next one, as if nothing had happened.
 
-Each point has fresh hosts. By default every journal record and every batch is a point once, with the ways taken in
-turn; ``CEPHDEPLOY_TEST_EVERY_POINT=1`` tries every way at each.
+Each point has fresh hosts. By default every journal record is a point once, with the transports taken in turn, and
+every batch of changes once by each transport, each in another way; ``CEPHDEPLOY_TEST_EVERY_POINT=1`` tries every way
+at each.
 """
 
 from __future__ import annotations
 
-import itertools
 import os
 import queue
 from collections.abc import Callable, Sequence
@@ -19,6 +19,7 @@ import pytest
 
 from cephdeploy.journal import past
 
+from ..ssh.lines import TRANSPORTS
 from .command import CUTS
 from .hosts import Ended, Hosts, Network
 
@@ -43,11 +44,11 @@ class Reference:
 def reference(networks: list[Network], tmp_path_factory: pytest.TempPathFactory) -> Reference:
     told = tmp_path_factory.mktemp("batches") / "count"
     with networks[0].hosts() as hosts:
-        looked = hosts.cephdeploy("plan", exchange=-1, cut="", told=str(told))
+        looked = hosts.cephdeploy("plan", batch=-1, cut="", told=str(told))
         assert looked.status == 0, looked.said
         looking = len(told.read_text()) + len(hosts.names)  # and each host's lock
         told.unlink()
-        ended = hosts.run(exchange=-1, cut="", told=str(told))
+        ended = hosts.run(batch=-1, cut="", told=str(told))
         assert ended.status == 0, ended.said
         assert hosts.behind() == []
         assert hosts.leaks(ended.said) == []
@@ -112,6 +113,7 @@ def test_killed_at_each_record_of_its_journal_a_run_is_finished_by_the_next(
     points: list[Fault] = [{"journal": at, "when": when} for at in range(reference.records) for when in whens]
 
     def attempt(hosts: Hosts, point: Fault) -> None:
+        hosts.write_site(transport=TRANSPORTS[point["journal"] % len(TRANSPORTS)])
         first = hosts.run(**point)
         assert first.status == -9, f"it was not killed: {first.said}"
         runs = {run.run: run for run in past(hosts.state / "cephdeploy/runs")}
@@ -130,20 +132,22 @@ def test_killed_at_each_record_of_its_journal_a_run_is_finished_by_the_next(
 @pytest.mark.fault("F03")
 @pytest.mark.fault("F04")
 @pytest.mark.fault("F05")
+@pytest.mark.parametrize("transport", TRANSPORTS)
 def test_cut_off_or_killed_at_each_batch_a_run_is_finished_by_the_next(
-    networks: list[Network], reference: Reference, capsys: pytest.CaptureFixture[str]
+    networks: list[Network], reference: Reference, capsys: pytest.CaptureFixture[str], transport: str
 ) -> None:
-    every = [{"exchange": at, "cut": cut} for at in range(reference.batches) for cut in CUTS]
-    # what only looks is tried once each; what changes something, in two ways each
-    turns = itertools.cycle(CUTS)
+    every = [{"batch": at, "cut": cut} for at in range(reference.batches) for cut in CUTS]
+    # what only looks is tried by one transport each; what changes something by all, by each in another way
+    number = TRANSPORTS.index(transport)
     turned = [
-        {"exchange": at, "cut": next(turns)}
+        {"batch": at, "cut": CUTS[(at + 2 * number) % len(CUTS)]}
         for at in range(reference.batches)
-        for _ in range(1 if at < reference.looking else 2)
+        if at >= reference.looking or at % len(TRANSPORTS) == number
     ]
     points: list[Fault] = every if EVERY else turned
 
     def attempt(hosts: Hosts, point: Fault) -> None:
+        hosts.write_site(transport=transport)
         first = hosts.run(**point)
         if point["cut"] == "killed":
             assert first.status == -9, first.said
@@ -155,7 +159,7 @@ def test_cut_off_or_killed_at_each_batch_a_run_is_finished_by_the_next(
 
     wrong = tried(networks, points, attempt)
     batches = f"{reference.batches} batches ({reference.batches - reference.looking} of changes)"
-    shown(capsys, f"cut off or killed at {len(points)} points of {batches}: {len(wrong)} did not converge")
+    shown(capsys, f"{transport}: cut off or killed at {len(points)} points of {batches}: {len(wrong)} did not converge")
     assert not wrong, "\n".join(wrong)
 
 

@@ -14,15 +14,17 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
+from cephdeploy.plugins import driver
 from cephdeploy.requests import Group, Ran, Run
-from cephdeploy.session import Session, bootstrap
+from cephdeploy.session import Channel, Session, bootstrap
 from cephdeploy.transports import Target
-from cephdeploy.transports.fabric import FabricTransport
+
+from .lines import TRANSPORTS
 
 #: Login, shell, and what its ~/.bashrc or the like holds.
 LOGINS = {
@@ -113,12 +115,16 @@ Match LocalAddress {c}
 
 @dataclass(frozen=True)
 class Sshd:
-    """A running sshd: its three addresses are one host, and each lets through to the next one only."""
+    """A running sshd: its three addresses are one host, and each lets through to the next one only.
+
+    :param transport: what it is reached by.
+    """
 
     files: Path
     addresses: tuple[str, str, str]
     port: int
     process: subprocess.Popen[bytes]
+    transport: str = "fabric"
 
     @property
     def key(self) -> Path:
@@ -146,11 +152,22 @@ class Sshd:
         }
         return Target(**(known | changes))  # type: ignore[arg-type]
 
-    def connect(self, **changes: object) -> Session:
-        """A session as ``deployment.connect`` makes it."""
-        transport = FabricTransport(self.target(**changes))
-        sudo = transport.user != "root"
-        return Session("compute1", transport.start(bootstrap(sudo=sudo)), sudo=sudo)
+    def started(self, *, sudo: bool | None = None, **changes: object) -> tuple[Channel, bool]:
+        """A channel on which the payload is awaited, and whether by sudo."""
+        transport = driver("cephdeploy.transports", self.transport)(self.target(**changes))
+        sudo = transport.user != "root" if sudo is None else sudo
+        return transport.start(bootstrap(sudo=sudo)), sudo
+
+    def connect(self, *, sudo: bool | None = None, **changes: object) -> Session:
+        """A session whose host has answered once."""
+        channel, sudo = self.started(sudo=sudo, **changes)
+        session = Session("compute1", channel, sudo=sudo)
+        try:
+            session.exchange([])
+        except BaseException:
+            session.close()
+            raise
+        return session
 
     def log(self) -> str:
         return (self.files / "sshd.log").read_text()
@@ -209,6 +226,23 @@ def sshd(tmp_path_factory: pytest.TempPathFactory, worker: int) -> Iterator[Sshd
     finally:
         process.send_signal(signal.SIGKILL)  # the process namespace ends with it
         process.wait()
+
+
+@pytest.fixture(params=TRANSPORTS)
+def transport(request: pytest.FixtureRequest) -> str:
+    """Each transport that goes over SSH."""
+    name: str = request.param
+    if name == "asyncssh":
+        pytest.importorskip("asyncssh", reason="asyncssh is not here; install cephdeploy-core[asyncssh]")
+    if name == "openssh" and shutil.which("ssh") is None:
+        pytest.skip("ssh is not here; install openssh-client")
+    return name
+
+
+@pytest.fixture
+def server(sshd: Sshd, transport: str) -> Sshd:
+    """The sshd by each transport."""
+    return replace(sshd, transport=transport)
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,6 @@ from cephdeploy.errors import HostError
 from cephdeploy.requests import Group, Ran, Run
 from cephdeploy.session import Session, bootstrap
 from cephdeploy.transports import Target
-from cephdeploy.transports.fabric import FabricTransport
 
 if TYPE_CHECKING:
     from .conftest import Sshd
@@ -28,8 +27,8 @@ def whoami(session: Session) -> str:
 
 
 @pytest.mark.parametrize("login", ["root", "alice"])
-def test_root_is_root_and_a_login_with_nopasswd_becomes_it(sshd: Sshd, login: str) -> None:
-    session = sshd.connect(user=login)
+def test_root_is_root_and_a_login_with_nopasswd_becomes_it(server: Sshd, login: str) -> None:
+    session = server.connect(user=login)
     try:
         assert whoami(session) == "root"
     finally:
@@ -47,41 +46,40 @@ def test_root_is_root_and_a_login_with_nopasswd_becomes_it(sshd: Sshd, login: st
     ],
 )
 @pytest.mark.fault("F27")
-def test_sudo_that_refuses_is_told_apart_at_once(sshd: Sshd, login: str, why: str) -> None:
+def test_sudo_that_refuses_is_told_apart_at_once(server: Sshd, login: str, why: str) -> None:
     begun = time.monotonic()
     with pytest.raises(HostError) as raised:
-        sshd.connect(user=login)
+        server.connect(user=login)
     assert str(raised.value).startswith(f"compute1: {why}")
     assert time.monotonic() - begun < 5
 
 
 @pytest.mark.fault("F28")
-def test_sudo_is_tried_once_and_without_a_password(sshd: Sshd) -> None:
-    before = sshd.log().count("Accepted publickey for asked")
+def test_sudo_is_tried_once_and_without_a_password(server: Sshd) -> None:
+    before = server.log().count("Accepted publickey for asked")
     with pytest.raises(HostError):
-        sshd.connect(user="asked")
-    assert sshd.log().count("Accepted publickey for asked") == before + 1
+        server.connect(user="asked")
+    assert server.log().count("Accepted publickey for asked") == before + 1
 
 
-def test_a_host_without_sudo_says_so(sshd: Sshd) -> None:
+def test_a_host_without_sudo_says_so(server: Sshd) -> None:
     with pytest.raises(HostError, match="there is no sudo here; log in as root"):
-        sshd.connect(user="sudoless")
+        server.connect(user="sudoless")
 
 
-def test_a_host_without_python_says_so(sshd: Sshd) -> None:
+def test_a_host_without_python_says_so(server: Sshd) -> None:
     with pytest.raises(HostError, match="there is no python3 in the login's path; install it"):
-        sshd.connect(user="pythonless")
+        server.connect(user="pythonless")
 
 
-def test_a_login_that_is_not_root_with_sudo_off_says_so(sshd: Sshd) -> None:
-    channel = FabricTransport(sshd.target(user="alice")).start(bootstrap(sudo=False))
+def test_a_login_that_is_not_root_with_sudo_off_says_so(server: Sshd) -> None:
     with pytest.raises(HostError, match="the login is not root and sudo is off"):
-        Session("compute1", channel, sudo=False)
+        server.connect(user="alice", sudo=False)
 
 
 @pytest.mark.fault("F29")
-def test_noise_of_a_login_script_is_skipped(sshd: Sshd) -> None:
-    session = sshd.connect(user="noisy")
+def test_noise_of_a_login_script_is_skipped(server: Sshd) -> None:
+    session = server.connect(user="noisy")
     try:
         assert whoami(session) == "root"
     finally:
@@ -89,8 +87,8 @@ def test_noise_of_a_login_script_is_skipped(sshd: Sshd) -> None:
 
 
 @pytest.mark.fault("F30")
-def test_a_login_in_vietnamese_works_and_its_commands_speak_english(sshd: Sshd) -> None:
-    session = sshd.connect(user="vietnamese")
+def test_a_login_in_vietnamese_works_and_its_commands_speak_english(server: Sshd) -> None:
+    session = server.connect(user="vietnamese")
     try:
         answer = session.exchange([Group(requests=(Run(argv=("ls", "/no/such/place")),))])[0][0]
         assert isinstance(answer, Ran)
@@ -100,26 +98,26 @@ def test_a_login_in_vietnamese_works_and_its_commands_speak_english(sshd: Sshd) 
 
 
 @pytest.mark.parametrize("login", ["csh", "fish"])
-def test_the_command_survives_other_shells(sshd: Sshd, login: str) -> None:
+def test_the_command_survives_other_shells(server: Sshd, login: str) -> None:
     if not Path({"csh": "/bin/tcsh", "fish": "/usr/bin/fish"}[login]).exists():
         pytest.skip(f"{login} is not here; install tcsh and fish")
-    session = sshd.connect(user=login)
+    session = server.connect(user=login)
     try:
         assert whoami(session) == "root"
     finally:
         session.close()
 
 
-def test_a_login_that_hangs_ends_with_what_it_said_last(sshd: Sshd) -> None:
+def test_a_login_that_hangs_ends_with_what_it_said_last(server: Sshd) -> None:
     begun = time.monotonic()
     with pytest.raises(HostError, match=r"did not start python3 in 1 s \(one moment please\); look at .*bashrc"):
-        sshd.connect(user="hanging", timeout=1.0)
+        server.connect(user="hanging", timeout=1.0)
     assert time.monotonic() - begun < 4
 
 
-def test_a_login_that_says_garbage_and_ends_is_an_error(sshd: Sshd) -> None:
+def test_a_login_that_says_garbage_and_ends_is_an_error(server: Sshd) -> None:
     with pytest.raises(HostError, match="let us in and did not start python3"):
-        sshd.connect(user="garbage")
+        server.connect(user="garbage")
 
 
 def test_the_local_machine_speaks_the_same(tmp_path: Path) -> None:

@@ -6,11 +6,9 @@ changed key ends the host before anything is sent. It never asks anything of a p
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import logging
 import socket
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -31,16 +29,15 @@ from paramiko.ssh_exception import (
 )
 
 from ..errors import HostError
-from . import Target
+from . import PAUSES, TAIL, Target, refusals
+from .hops import Hop
+from .identities import EncryptedKey, Identities
 from .known_hosts import allowed
-from .ssh_config import Hop, way
+from .proxy import Proxy
+from .refusals import said
+from .ssh_config import way
 
 __all__ = ["FabricTransport"]
-
-#: What was said on standard error is kept up to this many bytes, from its end.
-_TAIL = 8192
-#: A busy sshd drops connections before its banner (MaxStartups); nothing was sent, so another try harms nothing.
-_PAUSES = (0.2, 1.0)
 
 # paramiko logs a traceback for each refused connection; the HostError says it once
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)
@@ -73,7 +70,7 @@ class FabricTransport:
         except (SSHException, OSError, EOFError) as error:
             _close(opened)
             raise HostError(
-                self._target.name, f"{self._way[-1]} let us in and opened no session: {_said(error)}"
+                self._target.name, f"{self._way[-1]} let us in and opened no session: {said(error)}"
             ) from error
         except BaseException:
             _close(opened)
@@ -86,7 +83,7 @@ class FabricTransport:
         """
         begun = time.monotonic()
         try:
-            for pause in (*_PAUSES, None):
+            for pause in (*PAUSES, None):
                 begun = time.monotonic()
                 connection = _connection(hop, self._target, opened[-1] if opened else None)
                 opened.append(connection)
@@ -99,32 +96,34 @@ class FabricTransport:
                         raise
                 _close([opened.pop()])
                 time.sleep(pause)
-        except BadHostKeyException as error:
-            raise self._error(hop, _changed(hop, error)) from error
-        except _UnknownKey as error:
-            raise self._error(hop, _unknown(hop, error.key, self._way)) from error
-        except AuthenticationException as error:
-            raise self._error(hop, f"login as {hop.user} refused: {_said(error)}") from error
-        except ChannelException as error:
-            raise self._error(hop, _not_let_through(hop, self._way, error)) from error
-        except (socket.gaierror, UnicodeError) as error:
-            why = f"the name {hop.host} does not resolve; set its address in the site file, or HostName in ssh_config"
+        except (BadHostKeyException, _UnknownKey) as error:
+            why = refusals.other_key(hop, self._way, error.key.get_name(), refusals.fingerprint(error.key.asbytes()))
             raise self._error(hop, why) from error
+        except AuthenticationException as error:
+            raise self._error(hop, refusals.refused(hop, said(error))) from error
+        except ChannelException as error:
+            before = self._way[self._way.index(hop) - 1]
+            if error.code == 1:
+                why = refusals.not_let_through(hop, before)
+            else:
+                why = refusals.unreachable(hop, error.text, before=before)
+            raise self._error(hop, why) from error
+        except (socket.gaierror, UnicodeError) as error:
+            raise self._error(hop, refusals.unresolved(hop)) from error
         except (SSHException, OSError, EOFError) as error:
-            why = self._why(error, time.monotonic() - begun)
-            raise self._error(hop, f"not reachable at {hop}: {why}; check its address and that sshd runs") from error
+            why = refusals.unreachable(hop, self._why(error, time.monotonic() - begun))
+            raise self._error(hop, why) from error
 
     def _why(self, error: BaseException, waited: float) -> str:
         if isinstance(error, ConnectionRefusedError):
-            return "nothing listens"
+            return refusals.NOTHING_LISTENS
         # by the clock: paramiko gives up a handshake without a word, and says something else of what is asked next
         if isinstance(error, TimeoutError) or waited >= self._target.timeout:
-            return f"no answer in {self._target.timeout:g} s"
-        return _said(error)
+            return refusals.no_answer(self._target.timeout)
+        return said(error)
 
     def _error(self, hop: Hop, why: str) -> HostError:
-        through = "" if hop is self._way[-1] else f"on the way through {hop.host}: "
-        return HostError(self._target.name, through + why)
+        return HostError(self._target.name, refusals.through(hop, self._way, why))
 
 
 class FabricChannel:
@@ -177,7 +176,7 @@ class FabricChannel:
                 continue
             self._take_errors()
             if not data and not self._transport.is_active():
-                raise ConnectionError(_said(self._transport.get_exception() or EOFError()))
+                raise ConnectionError(said(self._transport.get_exception() or EOFError()))
             return data
         raise TimeoutError(f"nothing came for {timeout:.0f} s")
 
@@ -185,8 +184,8 @@ class FabricChannel:
         self._channel.status_event.wait(2)
         with contextlib.suppress(OSError):
             self._channel.settimeout(0.5)
-            while data := self._channel.recv_stderr(_TAIL):
-                self._errors = (self._errors + data)[-_TAIL:]
+            while data := self._channel.recv_stderr(TAIL):
+                self._errors = (self._errors + data)[-TAIL:]
         status = self._channel.recv_exit_status() if self._channel.exit_status_ready() else -1
         return (status if status >= 0 else None), self._errors
 
@@ -198,7 +197,7 @@ class FabricChannel:
     def _take_errors(self) -> None:
         """What a host says on standard error is taken off the line, or it would fill the window and stop all."""
         while self._channel.recv_stderr_ready():
-            self._errors = (self._errors + self._channel.recv_stderr(1 << 16))[-_TAIL:]
+            self._errors = (self._errors + self._channel.recv_stderr(1 << 16))[-TAIL:]
 
     def _ask_for_life(self) -> None:
         """End a line whose other end no longer answers; paramiko's own keepalive asks for no answer.
@@ -215,7 +214,7 @@ class FabricChannel:
         asking.join(2 * self._keepalive)
         if asking.is_alive():
             self._transport.close()
-            raise ConnectionAbortedError(f"no sign of life for {3 * self._keepalive} s")
+            raise ConnectionAbortedError(refusals.no_sign_of_life(self._keepalive))
 
 
 class _UnknownKey(SSHException):
@@ -232,78 +231,36 @@ class _Strict(paramiko.MissingHostKeyPolicy):
 
 
 class _Login(AuthStrategy):
-    """The keys of a hop in an order that wastes no attempt: sshd allows six (MaxAuthTries).
-
-    A key that the site file or ssh_config names comes first, by the agent where it holds it; the agent's
-    other keys and the usual files follow unless only the named are wanted.
-    """
+    """Log in by the keys of a hop, one after another."""
 
     def __init__(self, hop: Hop) -> None:
         super().__init__(paramiko.SSHConfig())
         self._hop = hop
-        self._unusable: list[str] = []
 
     def authenticate(self, transport: paramiko.Transport) -> list[SourceResult]:
         """Log in.
 
         :raises AuthenticationException: with what would help.
         """
-        tried = 0
         with contextlib.closing(_agent()) as agent:
-            for source in self._sources(agent):
-                tried += 1
+            held: dict[bytes, paramiko.PKey] = {key.asbytes(): key for key in agent.get_keys()}
+            keys = Identities(self._hop, held, _private)
+            for key in keys:
                 try:
-                    missing = source.authenticate(transport)
+                    missing = InMemoryPrivateKey(self._hop.user, key).authenticate(transport)
                 except SSHException as error:
                     if transport.is_active():
                         continue
                     if "imeout" in str(error):
-                        raise AuthenticationException("no answer to the login; look at the host's PAM") from error
-                    raise AuthenticationException(
-                        f"the host hung up after {tried} keys (MaxAuthTries); name the right one by ssh.key"
-                    ) from error
+                        raise AuthenticationException(refusals.NO_LOGIN_ANSWER) from error
+                    raise AuthenticationException(refusals.too_many_keys(keys.tried)) from error
                 if missing:
-                    wish = " and ".join(missing)
-                    raise AuthenticationException(f"beside the key the host wants {wish}; exempt the login from it")
+                    raise AuthenticationException(refusals.wants_more(missing))
                 return []
-        offered = ("there is no key to offer", "the key that was offered is not accepted")
-        why = offered[tried] if tried < 2 else f"none of the {tried} keys that were offered is accepted"
-        raise AuthenticationException(
-            "; ".join([*self._unusable, why])
-            + "; set ssh.key, load the key into ssh-agent, or add it to the login's authorized_keys"
-        )
+        raise AuthenticationException(refusals.none_accepted(keys.unusable, keys.tried))
 
     def get_sources(self) -> Iterator[AuthSource]:
         return iter(())
-
-    def _sources(self, agent: paramiko.Agent) -> Iterator[AuthSource]:
-        held = {key.asbytes(): key for key in agent.get_keys()}
-        for path in self._hop.keys:
-            yield from self._named(path, held, asked_for=True)
-        if self._hop.only:
-            return
-        for key in list(held.values()):
-            yield InMemoryPrivateKey(self._hop.user, key)
-        if not self._hop.keys:
-            for name in ("id_ed25519", "id_ecdsa", "id_rsa"):
-                yield from self._named(Path.home() / ".ssh" / name, held, asked_for=False)
-
-    def _named(self, path: Path, held: dict[bytes, paramiko.AgentKey], *, asked_for: bool) -> Iterator[AuthSource]:
-        by_agent = held.pop(_public(path), None)
-        if by_agent is not None:
-            yield InMemoryPrivateKey(self._hop.user, by_agent)
-            return
-        try:
-            key = _private(path, path.stat().st_mtime_ns)
-        except FileNotFoundError:
-            if asked_for:
-                self._unusable.append(f"there is no key {path}")
-        except (PasswordRequiredException, TypeError):
-            self._unusable.append(f"the key {path} is encrypted, and ssh-agent does not hold it (ssh-add {path})")
-        except (OSError, ValueError, SSHException, UnknownKeyType) as error:
-            self._unusable.append(f"the key {path} can't be read ({_said(error)})")
-        else:
-            yield InMemoryPrivateKey(self._hop.user, key)
 
 
 def _agent() -> paramiko.Agent:
@@ -316,18 +273,23 @@ def _agent() -> paramiko.Agent:
         return agent
 
 
-def _public(path: Path) -> bytes:
-    """The public half beside a private key; empty where it does not stand."""
-    try:
-        return base64.b64decode(path.with_name(path.name + ".pub").read_text().split()[1])
-    except (OSError, ValueError, IndexError):
-        return b""
+def _private(path: Path) -> paramiko.PKey:
+    return _parsed(path, path.stat().st_mtime_ns)
 
 
 @lru_cache(maxsize=64)
-def _private(path: Path, changed: int) -> paramiko.PKey:
-    """A private key; read once a run and not once a host."""
-    return paramiko.PKey.from_path(path)
+def _parsed(path: Path, changed: int) -> paramiko.PKey:
+    """A private key; read once a run and not once a host.
+
+    :raises EncryptedKey: it needs a passphrase.
+    :raises ValueError: it is no key.
+    """
+    try:
+        return paramiko.PKey.from_path(path)
+    except (PasswordRequiredException, TypeError) as error:
+        raise EncryptedKey from error
+    except (SSHException, UnknownKeyType) as error:
+        raise ValueError(said(error)) from error
 
 
 def _fabric() -> fabric.Config:
@@ -348,7 +310,7 @@ def _connection(hop: Hop, target: Target, before: fabric.Connection | None) -> f
         "transport_factory": _preferring(types),
     }
     if before is None:
-        options["sock"] = _Proxy(hop.command) if hop.command else _dialled(hop, target)
+        options["sock"] = Proxy(hop.command) if hop.command else _dialled(hop, target)
     connection = fabric.Connection(
         hop.host,
         user=hop.user,
@@ -376,30 +338,6 @@ def _dialled(hop: Hop, target: Target) -> socket.socket:
     return sock
 
 
-class _Proxy(socket.socket):
-    """The near end of a ProxyCommand, which has the far end as its standard input and output.
-
-    paramiko's own spins at the end of the stream and leaves its process and pipes behind.
-    """
-
-    def __init__(self, command: str) -> None:
-        near, far = socket.socketpair()
-        super().__init__(fileno=near.detach())
-        with far:
-            self._process = subprocess.Popen(
-                ["/bin/sh", "-c", f"exec {command}"],
-                stdin=far.fileno(),
-                stdout=far.fileno(),
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-            )
-
-    def close(self) -> None:
-        super().close()
-        self._process.terminate()
-        self._process.wait()
-
-
 def _preferring(types: list[str]) -> Callable[..., paramiko.Transport]:
     """A factory of transports that ask for a key of a type that is known: the host may have several."""
 
@@ -424,49 +362,3 @@ def _close(opened: list[fabric.Connection]) -> None:
 def _is_dropped(error: BaseException) -> bool:
     """Whether the other side hung up before it said what it is."""
     return isinstance(error, (EOFError, ConnectionResetError)) or "banner" in str(error)
-
-
-def _said(error: BaseException) -> str:
-    """An error's words as the middle of a sentence."""
-    if isinstance(error, EOFError):
-        return "the host closed the connection"
-    text = (getattr(error, "strerror", None) or str(error) or type(error).__name__).strip()
-    return text.splitlines()[0].rstrip(".")[:300]
-
-
-def _scan(hop: Hop, way: list[Hop]) -> str:
-    """How the key of a hop comes into known_hosts."""
-    file = hop.known_hosts[0] if hop.known_hosts else "~/.ssh/known_hosts"
-    before = way[: way.index(hop)]
-    if before:
-        jump = ",".join(f"{one.user}@{one.host}:{one.port}" for one in before)
-        return f"ssh -J {jump} -p {hop.port} -o UserKnownHostsFile={file} {hop.user}@{hop.host} true"
-    port = "" if hop.port == 22 else f"-p {hop.port} "
-    return f"ssh-keyscan {port}{hop.host} >> {file}"
-
-
-def _unknown(hop: Hop, key: paramiko.PKey, way: list[Hop]) -> str:
-    _keys, revoked = allowed(hop.known_hosts, hop.known_as, hop.port)
-    if key.asbytes() in revoked:
-        return f"its host key is revoked in known_hosts ({key.fingerprint}); nothing was sent"
-    return (
-        f"host key of {hop} is not known ({key.fingerprint} offered), and nothing was sent; "
-        f"compare it with `ssh-keygen -lf` on the host itself, and add it: {_scan(hop, way)}"
-    )
-
-
-def _changed(hop: Hop, error: BadHostKeyException) -> str:
-    name = hop.known_as if hop.port == 22 else f"'[{hop.known_as}]:{hop.port}'"
-    file = f" -f {hop.known_hosts[0]}" if hop.known_hosts else ""
-    return (
-        f"host key of {hop} is not the one in known_hosts ({error.key.fingerprint} offered, "
-        f"{error.expected_key.fingerprint} known), and nothing was sent; somebody may be in between. if the host was "
-        f"reinstalled: ssh-keygen -R {name}{file}, then compare and add its new key"
-    )
-
-
-def _not_let_through(hop: Hop, way: list[Hop], error: ChannelException) -> str:
-    before = way[way.index(hop) - 1]
-    if error.code == 1:
-        return f"{before.host} does not let connections through to {hop}; set AllowTcpForwarding yes in its sshd_config"
-    return f"not reachable at {hop} from {before.host}: {error.text}; check its address and that sshd runs"

@@ -45,6 +45,26 @@ class _Line:
         return found
 
 
+class _File:
+    """A file's lines, found by a host's name without a look at each: a big site asks for every host once."""
+
+    def __init__(self, lines: Sequence[_Line]) -> None:
+        self._plain: dict[str, list[tuple[int, _Line]]] = {}
+        self._others: list[tuple[int, _Line]] = []
+        for place in enumerate(lines):
+            hosts = place[1].hosts
+            if any(letter in host for host in hosts for letter in "|*?!"):
+                self._others.append(place)
+            else:
+                for host in dict.fromkeys(hosts):
+                    self._plain.setdefault(host, []).append(place)
+
+    def about(self, name: str) -> list[_Line]:
+        """The lines for a name, in their order."""
+        matching = [place for place in self._others if place[1].matches(name)]
+        return [line for _, line in sorted([*self._plain.get(name, ()), *matching], key=lambda place: place[0])]
+
+
 def allowed(files: Iterable[Path], host: str, port: int) -> tuple[list[HostKey], frozenset[bytes]]:
     """The keys that ``host`` may prove by ``files``, in their order, and the keys that it must not.
 
@@ -53,24 +73,25 @@ def allowed(files: Iterable[Path], host: str, port: int) -> tuple[list[HostKey],
 
     :raises OSError: a file that is there can't be read.
     """
-    lines = [line for path in files if path.is_file() for line in _lines(path)]
+    read = [_read(path) for path in files if path.is_file()]
     host = host.lower()
     names = [host] if port == 22 else [f"[{host}]:{port}", host]
-    revoked = frozenset(line.key.blob for line in lines if line.revoked and any(map(line.matches, names)))
-    for name in names:
-        keys = [line.key for line in lines if not line.revoked and line.matches(name)]
+    found = [[line for file in read for line in file.about(name)] for name in names]
+    revoked = frozenset(line.key.blob for lines in found for line in lines if line.revoked)
+    for lines in found:
+        keys = [line.key for line in lines if not line.revoked]
         if keys:
             return [key for key in dict.fromkeys(keys) if key.blob not in revoked], revoked
     return [], revoked
 
 
-def _lines(path: Path) -> Sequence[_Line]:
+def _read(path: Path) -> _File:
     stat = path.stat()
     return _parsed(path, stat.st_mtime_ns, stat.st_size)
 
 
 @lru_cache(maxsize=16)
-def _parsed(path: Path, changed: int, size: int) -> Sequence[_Line]:
+def _parsed(path: Path, changed: int, size: int) -> _File:
     found = []
     for text in path.read_text(errors="replace").splitlines():
         words = text.split()
@@ -83,7 +104,7 @@ def _parsed(path: Path, changed: int, size: int) -> Sequence[_Line]:
             continue
         hosts = tuple(words[0].split(",")) if words[0].startswith("|") else tuple(words[0].lower().split(","))
         found.append(_Line(hosts, HostKey(words[1], blob), revoked=bool(marker)))
-    return found
+    return _File(found)
 
 
 def _fits(name: str, pattern: str) -> bool:
