@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 PLUGINS := glance,cinder,cinder_backup,nova,libvirt
 DEMO   := $(BIN)/cephdeploy --site examples/demo/site.yml
 
-.PHONY: help demo test test-unit test-ssh test-lab lint docs lab-down clean
+.PHONY: help demo test test-unit test-ssh test-lab bench bench-scale lint docs lab-down clean
 
 help:            ## what there is
 	@sed -n 's/^\([a-z-]*\): .*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -27,8 +27,20 @@ test-unit: $(VENV)/ready    ## what needs neither root nor a server: seconds
 test-ssh: $(VENV)/ready system    ## transport and session over a real sshd in namespaces of its own (root)
 	$(BIN)/python -m pytest -m ssh
 
-test-lab: $(VENV)/ready system    ## the main job on the real lab, with every proof and sabotage (root; half an hour)
+# What every suite is asked; the first one is asked everything, with each sabotage.
+ON_EVERY_SUITE := tests/lab/test_a_main_job.py tests/lab/test_d_proofs.py tests/lab/test_f_options.py
+
+test-lab: $(VENV)/ready system    ## the main job, every proof and sabotage, on three suites in turn (root; an hour)
 	CEPHDEPLOY_THOROUGH=1 $(BIN)/python -m pytest -m lab
+	CEPHDEPLOY_TEST_SUITE=trixie $(BIN)/python -m pytest $(ON_EVERY_SUITE)
+	CEPHDEPLOY_TEST_SUITE=sid $(BIN)/python -m pytest $(ON_EVERY_SUITE)
+
+bench: $(VENV)/ready system .bench/venv/ready    ## this tool beside others and the floor: SIZES= CONTESTANTS= REPEAT= RTT= (root)
+	$(BIN)/python -m benchmarks $(if $(SIZES),--sizes $(SIZES)) $(if $(CONTESTANTS),--contestants $(CONTESTANTS)) \
+	  $(if $(REPEAT),--repeat $(REPEAT)) $(if $(RTT),--rtt $(RTT)) $(if $(SIZES)$(CONTESTANTS)$(RTT),,--publish)
+
+bench-scale: $(VENV)/ready    ## time and memory of a plan for 100, 1,000 and 5,000 fake hosts: a minute
+	$(BIN)/python benchmarks/scale.py
 
 lint: $(VENV)/ready    ## style and types
 	$(BIN)/ruff check .
@@ -43,12 +55,18 @@ lab-down:        ## take the demo's hosts away; the base they start from is kept
 	$(BIN)/cephdeploy lab down
 
 clean:           ## forget the virtual environment and what was built
-	rm -rf $(VENV) docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .bench docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # A venv of this checkout. Debian keeps venv in a package of its own.
 $(VENV)/ready: dev.txt constraints.txt core/pyproject.toml lab/pyproject.toml $(wildcard plugins/*/pyproject.toml)
 	$(PYTHON) -m venv $(VENV) || { apt-get install --yes python3-venv && $(PYTHON) -m venv $(VENV); }
 	$(BIN)/pip install --quiet --constraint constraints.txt --requirement dev.txt
+	touch $@
+
+# What the benchmark compares us with, away from our own dependencies.
+.bench/venv/ready: benchmarks/constraints.txt
+	$(PYTHON) -m venv .bench/venv
+	.bench/venv/bin/pip install --quiet --constraint benchmarks/constraints.txt ansible-core mitogen pyinfra
 	touch $@
 
 # What the tests with real servers run; they say so themselves when it is missing and can't be installed.
