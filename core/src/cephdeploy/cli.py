@@ -62,6 +62,7 @@ class Asked:
     site: Path = Path("site.yml")
     verbose: bool = False
     debug: bool = False
+    timings: bool = False
 
 
 class _InterruptedError(CephdeployError):
@@ -259,6 +260,12 @@ _debug = click.option(
 )  # fmt: skip
 
 
+_timings = click.option(
+    "--timings", is_flag=True, expose_value=False, callback=_remember,
+    help="Say what the time went into.",
+)  # fmt: skip
+
+
 def _common(command: F) -> F:
     return _site()(_verbose(_debug(command)))
 
@@ -431,6 +438,7 @@ def plugins(form: str) -> ExitCode:
     "-o", "--out", "file", type=click.Path(path_type=Path), help="Save the plan there, for 'cephdeploy run FILE'."
 )
 @_detailed
+@_timings
 @_common
 @click.pass_obj
 def plan(
@@ -448,6 +456,7 @@ def plan(
         else:
             command = f"cephdeploy -C {asked.site} run {file}" if file else _run_command(asked, plugins, limit)
             out.show(_plan_lines(found, header, out, asked, command=command))
+            _tell_timings(deployment, out, asked)
         if file is not None:
             from .saved_plan import save
 
@@ -465,6 +474,7 @@ _yes = click.option("-y", "--yes", is_flag=True, help="Don't ask before the chan
 @_yes
 @_detailed
 @click.option("--no-verify", is_flag=True, help="Leave out the proof by use after the changes.")
+@_timings
 @_common
 @click.pass_obj
 def run(
@@ -549,7 +559,7 @@ def _converged(
         try:
             journal.write("begin", command=command, who=_holder(command), version=__version__,
                           plugins=list(header.plugins), hosts=list(header.hosts), limit=list(header.limit))  # fmt: skip
-            code = _carried_out(found, deployment, header, journal, out, verify=verify)
+            code = _carried_out(found, deployment, header, journal, out, asked, verify=verify)
         except CephdeployError as error:
             code = error.exit_code
             raise
@@ -647,7 +657,14 @@ def rollback(asked: Asked, run: str, hosts: Sequence[str], yes: bool) -> ExitCod
 
 
 def _carried_out(
-    plan: Plan, deployment: Deployment, header: Header, journal: Journal, out: _Output, *, verify: bool
+    plan: Plan,
+    deployment: Deployment,
+    header: Header,
+    journal: Journal,
+    out: _Output,
+    asked: Asked,
+    *,
+    verify: bool,
 ) -> ExitCode:
     if plan.changes:
         out.say()
@@ -657,9 +674,12 @@ def _carried_out(
         out.say()
         hosts = header.limit or tuple(header.hosts)
         out.show(recap(plan, result, hosts, out.paper))
+        _tell_timings(deployment, out, asked)
         if not result.ok:
             out.say(f"run {journal.run}")
             return result.exit_code
+    else:
+        _tell_timings(deployment, out, asked)
     if not verify:
         out.say(f"done, and not proved (--no-verify). run {journal.run}")
         return ExitCode.OK
@@ -669,6 +689,14 @@ def _carried_out(
     for one in results:
         journal.write("verify", plugin=one.plugin, probe=one.title, ok=one.ok, detail=one.detail)
     return _judged(results, out, header, after=f" run {journal.run}")
+
+
+def _tell_timings(deployment: Deployment, out: _Output, asked: Asked) -> None:
+    if asked.timings:
+        from .report.timings_text import timings_text
+
+        out.say()
+        out.show(timings_text(deployment.timings, len(deployment.hosts), out.paper))
 
 
 def _applied(plan: Plan, deployment: Deployment, journal: Journal, out: _Output) -> Result:

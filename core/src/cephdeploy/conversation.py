@@ -242,4 +242,6 @@ def _last_line(said: bytes) -> str:
 
 
 def _is_status(field: bytes) -> bool:
-    return 0 < len(field) < 6 and field.isdigit()
+    """``0`` or ``0:12``: how a request ended, and its milliseconds."""
+    status, _, spent = field.partition(b":")
+    return 0 < len(status) < 6 and status.isdigit() and len(spent) < 9 and (not spent or spent.isdigit())

@@ -24,6 +24,7 @@ from .kinds.ceph import CephUser
 from .lock import Locked
 from .plugins import Plugins, author_of, driver, installed
 from .requests import Host
+from .timings import Timings
 from .transports import Target
 
 if TYPE_CHECKING:
@@ -124,6 +125,7 @@ class Deployment:
     graph: Graph
     hosts: dict[str, Host]
     plugins: Plugins
+    timings: Timings = field(default_factory=Timings)
     _stack: ExitStack = field(repr=False, default_factory=ExitStack)
 
     @classmethod
@@ -147,15 +149,16 @@ class Deployment:
         if not chosen.names:
             raise UsageError("no plugin is chosen; name some by --plugins, such as --plugins glance,cinder,nova")
         names = in_play(settings, chosen.components()) if undo is None else _of(undo, settings)
+        timings = Timings()
         with ExitStack() as stack:
-            hosts = _held(settings, names, reach, stack)
+            hosts = _held(settings, names, reach, stack, timings)
             site = facts.gather(settings, hosts)
             graph = build(
                 _declared(chosen, site, undo, off),
                 serial=lambda role: settings.serial_of(role),
                 find_author=lambda address: author_of(address, site, chosen.names),
             )
-            return cls(site, graph, hosts, chosen, stack.pop_all())
+            return cls(site, graph, hosts, chosen, timings, stack.pop_all())
 
     def hold(self, holder: str) -> None:
         """Hold the lock of every host until the lines are closed: one run at a time.
@@ -283,7 +286,11 @@ def _sparing(chosen: Plugins, site: Site) -> list[Declaration]:
 
 
 def _held(
-    settings: SiteSettings, names: Sequence[str], reach: Callable[[SiteSettings, str], Host] | None, stack: ExitStack
+    settings: SiteSettings,
+    names: Sequence[str],
+    reach: Callable[[SiteSettings, str], Host] | None,
+    stack: ExitStack,
+    timings: Timings,
 ) -> dict[str, Host]:
     """The hosts by name, each with its line: of the site's executor, or of ``reach``."""
     if reach is not None:
@@ -295,4 +302,4 @@ def _held(
     executor = make({name: _reach(settings, name) for name in names}, _transport)
     stack.callback(executor.close)
     contents = Contents()
-    return {name: Line(name, executor, contents) for name in names}
+    return {name: Line(name, executor, contents, timings) for name in names}

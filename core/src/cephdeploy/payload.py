@@ -942,12 +942,13 @@ def carry_out(requests, say, failed=False):
             continue
         if line_is_gone():
             os._exit(1)
+        since = time.monotonic()
         try:
             status, answer = doer(name)(fields)
         except Exception as error:
             status, answer = 1, [b"", explained(error).encode(errors="replace")]
         failed = status != 0 and b"%d" % status not in accept.split(b",")
-        say([key, b"%d" % status, *answer])
+        say([key, b"%d:%d" % (status, (time.monotonic() - since) * 1000), *answer])
     return not failed
 
 

@@ -43,7 +43,7 @@ def source() -> bytes:
     text = "".join(package.joinpath(name).read_text() for name in ("wire.py", "payload.py"))
     tree = ast.parse(text)
     lines = text.splitlines(keepends=True)
-    for node in ast.walk(tree):
+    for node in (tree, *tree.body, *(item for one in tree.body if isinstance(one, ast.ClassDef) for item in one.body)):
         if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef):
             for item in filter(_is_text, node.body):
                 lines[item.lineno - 1] = " " * item.col_offset + "pass\n" if len(node.body) == 1 else ""

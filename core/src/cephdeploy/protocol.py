@@ -6,6 +6,7 @@ Pure: the order of the fields is the one that ``payload.py`` takes and gives.
 from __future__ import annotations
 
 import shlex
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -76,6 +77,8 @@ class Batch:
         self._written: dict[str, str] = {}
         self._sizes = [len(group.requests) for group in groups]
         self._wanted: dict[bytes, Request] = {}
+        #: Seconds by what they went into; known once the answers are.
+        self.spent: defaultdict[str, float] = defaultdict(float)
         frames: list[Fields] = []
         for number, group in enumerate(groups):
             frames.append((b"group", b"%d" % group.parallel, b"%d" % group.gate))
@@ -136,11 +139,16 @@ class Batch:
         """
         return [
             [
-                self._decoded(self._wanted[key], int(said[key][1]), said[key][2:])
+                self._answer(self._wanted[key], said[key])
                 for key in (b"%d.%d" % (number, place) for place in range(size))
             ]
             for number, size in enumerate(self._sizes)
         ]
+
+    def _answer(self, request: Request, fields: Fields) -> Answer:
+        status, _, spent = fields[1].partition(b":")
+        self.spent[_sort_of_work(request)] += int(spent or 0) / 1000
+        return self._decoded(request, int(status), fields[2:])
 
     def _decoded(self, request: Request, status: int, fields: Fields) -> Answer:
         """What a host said, as the request's answer; a failure is always a :class:`Ran`."""
@@ -177,6 +185,24 @@ def _is_secret(request: Request) -> bool:
     return (isinstance(request, Run) and isinstance(request.stdin, Secret)) or (
         isinstance(request, Write) and isinstance(request.content, Secret)
     )
+
+
+#: What programs belong to.
+_WORK = {
+    **dict.fromkeys(("ceph", "cephadm", "rbd", "rados"), "ceph"),
+    **dict.fromkeys(("virsh", "qemu-img"), "libvirt"),
+    **dict.fromkeys(("apt-get", "dnf", "yum", "zypper", "dpkg-query", "rpm"), "packages"),
+}
+
+
+def _sort_of_work(request: Request) -> str:
+    """What a person would say that a request's time goes into."""
+    match request:
+        case Restart():
+            return "restarts"
+        case Run():
+            return _WORK.get(request.argv[0].rpartition("/")[2], "other commands")
+    return "files and units"
 
 
 def _budget(request: Request) -> float:

@@ -6,6 +6,7 @@ An executor is a stevedore driver of the group ``cephdeploy.executors``: a calla
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from ..conversation import BrokenError, Said
 from ..errors import HostError
 from ..protocol import Batch, Parcel
 from ..requests import Answer, Group, Host
+from ..timings import Timings
 from ..transports import Target
 from ..wire import WireError
 
@@ -63,12 +65,14 @@ class Line(Host):
     """A host behind an executor.
 
     :param contents: what is known of files, for all hosts together.
+    :param timings: is told what each batch takes.
     """
 
-    def __init__(self, name: str, executor: Executor, contents: Contents) -> None:
+    def __init__(self, name: str, executor: Executor, contents: Contents, timings: Timings | None = None) -> None:
         self.name = name
         self._executor = executor
         self._contents = contents
+        self._timings = timings or Timings()
 
     def exchange(self, groups: Sequence[Group]) -> list[list[Answer]]:
         """Send groups of requests in one round trip, and wait; see :class:`cephdeploy.requests.Host`."""
@@ -78,10 +82,13 @@ class Line(Host):
         """Send groups of requests in one round trip."""
         batch = Batch(groups, self._contents, looks=looks)
         answers: Future[list[list[Answer]]] = Future()
+        began = time.monotonic()
 
         def came(said: Future[Said]) -> None:
             try:
-                answers.set_result(batch.answers(said.result()))
+                found = batch.answers(said.result())
+                self._timings.add(batch.spent, time.monotonic() - began)
+                answers.set_result(found)
             except BrokenError as error:
                 answers.set_exception(HostError(self.name, f"{error.why}; {batch.unknown(error.said)}"))
             except WireError as error:

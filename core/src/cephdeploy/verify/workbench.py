@@ -8,6 +8,7 @@ import secrets
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar
 
 from ..errors import CephdeployError, HostError, ProofError
@@ -15,7 +16,7 @@ from ..requests import Answer, Chain, Chained, Group, Ran, Request, Run
 from ..requests import Host as Line
 from ..values import Fingerprint
 from .cleaning import BASES, CLONES, SORTS, Thing, purged, removed, worded
-from .disk import GREETING, IMAGE, qcow2
+from .disk import GREETING, image, qcow2
 from .evidence import Configuration, log_line
 from .marks import PREFIX, Mark
 
@@ -28,6 +29,8 @@ T = TypeVar("T")
 
 #: Seconds after which a process counts as one that stays.
 _SETTLED: Final = 6.0
+#: Seconds after which OpenStack calls a service down that does not report, with a reserve for clocks that differ.
+_FORGOTTEN: Final = 90.0
 
 
 @dataclass(frozen=True)
@@ -138,16 +141,16 @@ class Workbench:
         :return: the image as the API shows it, active.
         :raises ProofError: it did not become active.
         """
-        image = self._uploaded(name, IMAGE, "raw")
-        self.cleanup(self.cloud.image.delete_image, image.id)
-        return image
+        uploaded = self._uploaded(name, image(), "raw")
+        self.cleanup(self.cloud.image.delete_image, uploaded.id)
+        return uploaded
 
     def image(self, disk_format: str = "raw") -> Any:
         """A small image in Glance that boots and says so: one for all proofs, which members may use too.
 
         :param disk_format: ``raw``, or ``qcow2`` for one that can't be cloned.
         """
-        data = IMAGE if disk_format == "raw" else qcow2()
+        data = image() if disk_format == "raw" else qcow2()
         return self.shared(
             f"a {disk_format} image",
             lambda: self._uploaded(self.name(disk_format), data, disk_format, track=True),
@@ -342,24 +345,26 @@ class Workbench:
             time.sleep(every)
 
     def service_is_up(
-        self, host: Host, service: str, state: Callable[[], str], *, name: str, timeout: float = 90
+        self, host: Host, service: str, state: Callable[[], tuple[str, str | None]], *, name: str, timeout: float = 100
     ) -> str:
         """What OpenStack says of a service, and what systemd says of its process.
 
-        The first lags behind by a minute, and the second calls a service active that dies every few seconds:
-        only both together are a proof.
+        The first lags behind by a minute, and the second calls a service active that dies every few seconds or can't
+        reach Ceph: only both together are a proof, and a report by the process that runs now.
 
-        :param state: asks OpenStack; ``up`` is well.
+        :param state: asks OpenStack for its word, of which ``up`` is well, and for when the service last reported
+            (UTC, as the APIs write it).
         :param name: what the service is called there.
         :raises ProofError: it is not up, with the service's last words.
         """
         unit, seen = host.distro.unit(service), list[tuple[str, str]]()
 
         def well() -> bool | None:
-            known, (main, active, age) = state(), self._process(host, unit)
+            (known, reported), (main, active, began, now) = state(), self._process(host, unit)
             if not seen or seen[-1] != (main, active):
                 seen.append((main, active))
-            if known == "up" and active == "active" and age >= _SETTLED:
+            settled, own = now - began >= _SETTLED, now - began > _FORGOTTEN or _seconds(reported) >= began
+            if known == "up" and active == "active" and settled and own:
                 return True
             processes = {process for process, _ in seen if process != "0"}
             return False if len(processes) > 2 or active in ("failed", "inactive") else None
@@ -373,21 +378,27 @@ class Workbench:
             if found is None or active in ("failed", "inactive")
             else f"{unit} dies again and again"
         )
+        known = state()[0]
+        if found is None and known == "up":
+            known = "up, by a report from before its last start,"
         raise ProofError(
-            f"{name} is {state()} for OpenStack, and {how}{': ' if words else ''}{words}{self._why(host, service)}"
+            f"{name} is {known} for OpenStack, and {how}{': ' if words else ''}{words}{self._why(host, service)}"
         )
 
-    def _process(self, host: Host, unit: str) -> tuple[str, str, float]:
-        """The main process of a unit, its state, and for how many seconds it has lived."""
+    def _process(self, host: Host, unit: str) -> tuple[str, str, float, float]:
+        """The main process of a unit, its state, when it began, and what time it is there: seconds of the epoch."""
         asked = "MainPID,ActiveState,ExecMainStartTimestampMonotonic"
-        shown, uptime = self.ask(
-            host.name, Run(argv=("systemctl", "show", "-p", asked, unit)), Run(argv=("cat", "/proc/uptime"))
+        shown, uptime, clock = self.ask(
+            host.name,
+            Run(argv=("systemctl", "show", "-p", asked, unit)),
+            Run(argv=("cat", "/proc/uptime")),
+            Run(argv=("date", "+%s")),
         )
-        assert isinstance(shown, Ran) and isinstance(uptime, Ran)
+        assert isinstance(shown, Ran) and isinstance(uptime, Ran) and isinstance(clock, Ran)
         values = dict(line.split("=", 1) for line in shown.text.splitlines() if "=" in line)
-        began = int(values.get("ExecMainStartTimestampMonotonic") or 0) / 1e6
-        now = float((uptime.text.split() or ["0"])[0])
-        return values.get("MainPID", "0"), values.get("ActiveState", ""), now - began
+        age = float((uptime.text.split() or ["0"])[0]) - int(values.get("ExecMainStartTimestampMonotonic") or 0) / 1e6
+        now = float(clock.text.strip() or 0)
+        return values.get("MainPID", "0"), values.get("ActiveState", ""), now - age, now
 
     def _why(self, host: Host, service: str) -> str:
         """What options of ours have to do with a service that does not start."""
@@ -451,6 +462,11 @@ class Workbench:
             if said:
                 return f"{one.name}: {said}"
         return ""
+
+
+def _seconds(moment: str | None) -> float:
+    """A moment as OpenStack's APIs write it, UTC without saying so, in seconds of the epoch; 0 for none."""
+    return datetime.fromisoformat(moment).replace(tzinfo=UTC).timestamp() if moment else 0.0
 
 
 def _ended(image: Any) -> Any:
