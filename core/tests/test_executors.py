@@ -10,6 +10,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import wait
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,7 +19,7 @@ import pytest
 from cephdeploy.conversation import BrokenError, Said
 from cephdeploy.deployment import _reach
 from cephdeploy.errors import HostError, SettingsError, UsageError
-from cephdeploy.executors import WINDOW, Executor, Reach, loop, threads
+from cephdeploy.executors import WINDOW, Executor, Reach, _shard, loop, threads
 from cephdeploy.executors._lines import Lines, most
 from cephdeploy.executors.dask import dask
 from cephdeploy.executors.process import process
@@ -240,6 +241,16 @@ def test_lines_that_are_being_opened_count_as_open() -> None:
 @pytest.mark.parametrize(("descriptors", "lines"), [(1024, 298), (65536, 21802), (64, 8)])
 def test_so_many_lines_are_open_as_the_limit_of_files_lets(descriptors: int, lines: int) -> None:
     assert most(descriptors) == lines
+
+
+def test_a_path_in_our_home_is_one_in_the_home_of_the_workers_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/ann")
+    target = Target(name="one", address="one", key=Path("/home/ann/.ssh/id"), known_hosts=Path("/etc/ssh/known"))
+    there = _shard.sent(Reach(transport="fabric", target=target, bastion="west"))
+    monkeypatch.setenv("HOME", "/var/lib/worker")
+    here = _shard.here(there)
+    assert (here.target.key, here.target.known_hosts) == (Path("/var/lib/worker/.ssh/id"), Path("/etc/ssh/known"))
+    assert here.bastion is None
 
 
 # which executor, and what it refuses

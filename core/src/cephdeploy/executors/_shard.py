@@ -16,7 +16,7 @@ from ..protocol import Parcel
 from . import Executor, Reach
 from .process import process
 
-__all__ = ["Shard", "introduced", "sent"]
+__all__ = ["Shard", "here", "introduced", "sent"]
 
 
 def introduced(dask_worker: Any) -> tuple[str, str, str]:
@@ -37,7 +37,8 @@ def sent(reach: Reach) -> Reach:
     return _with_paths(reach, moved)
 
 
-def _here(reach: Reach) -> Reach:
+def here(reach: Reach) -> Reach:
+    """What was sent, for this machine."""
     return replace(_with_paths(reach, lambda path: path and path.expanduser()), bastion=None)
 
 
@@ -51,7 +52,7 @@ class Shard:
     """An actor: it lives as long as the run that made it, and its lines end with it."""
 
     def __init__(self, reaches: Mapping[str, Reach], transports: Callable[[str], Any]) -> None:
-        self._executor = process({name: _here(reach) for name, reach in reaches.items()}, transports)
+        self._executor = process({name: here(reach) for name, reach in reaches.items()}, transports)
         # where the run died, nobody calls close: dask lets the actor go
         self._end = weakref.finalize(self, _end, self._executor)
         self._end.atexit = False

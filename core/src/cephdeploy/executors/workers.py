@@ -77,6 +77,8 @@ class Workers:
         self._broken: dict[str, str] = {}
         self._placing = asyncio.Lock()
         self._loop = asyncio.new_event_loop()
+        # what fails is told by the calls that wait for it; beside these dask leaves futures that nobody waits for
+        self._loop.set_exception_handler(lambda loop, context: None)
         self._thread = threading.Thread(target=self._loop.run_forever, name="cephdeploy", daemon=True)
         self._thread.start()
         try:
@@ -261,3 +263,7 @@ class Workers:
                     *(self._asked(worker, shard.result(), "close") for worker, shard in shards), return_exceptions=True
                 )
         await self._client.close()
+        rest = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in rest:
+            task.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)
