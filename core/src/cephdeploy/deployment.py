@@ -170,7 +170,7 @@ class Deployment:
         :raises LockedError: somebody else holds the admin host's. :meth:`plan` raises it for another host's.
         """
         for name, host in self.hosts.items():
-            self.hosts[name] = Locked(host, holder)
+            self.hosts[name] = Locked(host, holder, keep=name == self.site.ceph.admin)
         self.hosts[self.site.ceph.admin].exchange([])
 
     def plan(self, *, limit: Collection[str] = ()) -> Plan:

@@ -15,12 +15,13 @@ class Locked(Host):
     """A host, and the lock on it: asked for by the first batch, and with each again as its line may be a new one.
 
     :param holder: who, from where, since when: told to whoever is refused.
+    :param keep: whether the lock is never let go in between, as the one that all runs of a site take first.
     """
 
-    def __init__(self, host: Host, holder: str) -> None:
+    def __init__(self, host: Host, holder: str, *, keep: bool = False) -> None:
         self.name = host.name
         self._host = host
-        self._hold = Group(requests=(Hold(holder=holder),), gate=True)
+        self._hold = Group(requests=(Hold(holder=holder, keep=keep),), gate=True)
 
     def exchange(self, groups: Sequence[Group]) -> list[list[Answer]]:
         """As :meth:`cephdeploy.requests.Host.exchange`.

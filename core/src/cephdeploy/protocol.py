@@ -48,12 +48,14 @@ class Parcel:
     :param seconds: after which a host that is well has answered all of it.
     :param secret: whether there is a secret in it, which nobody but a host that has proved itself may get.
     :param looks: whether nothing in it changes anything, so that it may be asked twice.
+    :param keep: whether the host's line must stay open from now on.
     """
 
     frames: Sequence[Fields] = field(repr=False)
     seconds: float
     secret: bool = False
     looks: bool = False
+    keep: bool = False
 
 
 #: Seconds that a host gets over the deadlines of what it was asked.
@@ -95,6 +97,7 @@ class Batch:
             seconds=_SLACK + sum(map(_budget, self._wanted.values())),
             secret=any(map(_is_secret, self._wanted.values())),
             looks=looks,
+            keep=any(isinstance(request, Hold) and request.keep for request in self._wanted.values()),
         )
 
     def _content(self, request: Request) -> list[bytes]:

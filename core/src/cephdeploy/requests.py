@@ -157,9 +157,11 @@ class Hold:
     """Hold the host's lock for as long as the session lasts; status 75 when another run holds it.
 
     :param holder: who, from where, since when: for the one who is refused.
+    :param keep: whether the session must last as long as the run does, also on a site of thousands of hosts.
     """
 
     holder: str
+    keep: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

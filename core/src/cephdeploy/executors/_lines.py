@@ -1,4 +1,4 @@
-"""Which lines are open: so many at once, the one that was idle for longest closed first."""
+"""Which lines are open: so many at once, and the one that was used last closed first for another."""
 
 from __future__ import annotations
 
@@ -13,27 +13,30 @@ T = TypeVar("T")
 
 #: File descriptors that are left for all else: the program's files, pipes, the connections to OpenStack.
 _SPARED = 128
-#: A line takes up to this many: a socket, or the three pipes of a process.
-_EACH = 3
 
 
-def most(limit: int) -> int:
+def most(limit: int, each: int) -> int:
     """How many lines may be open at once.
 
     :param limit: file descriptors that this process may have (``ulimit -n``).
+    :param each: how many a line takes.
     """
-    return max((limit - _SPARED) // _EACH, 8)
+    return max((limit - _SPARED) // each, 8)
 
 
 class Lines(Generic[T]):
     """The open lines by host, and what became of those that broke.
 
-    :param most: as many may be open; those at work are never closed for it.
+    A run asks its hosts in the same order again and again: to close the line that was idle for longest would close each
+    just before it is wanted. To close the one that was used last keeps most hosts at one connection.
+
+    :param most: as many may be open; those at work, and those that are to be kept, are never closed for it.
     """
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._idle: OrderedDict[str, T] = OrderedDict()
+        self._kept: set[str] = set()
         self._busy: dict[str, T] = {}
         self._coming: set[str] = set()
         self._broken: dict[str, str] = {}
@@ -53,11 +56,10 @@ class Lines(Generic[T]):
         return line
 
     def surplus(self) -> list[T]:
-        """Lines to close before those that are wanted are opened; the longest idle first."""
-        found = []
-        while self._idle and len(self._idle) + len(self._busy) + len(self._coming) > self._most:
-            found.append(self._idle.popitem(last=False)[1])
-        return found
+        """Lines to close before those that are wanted are opened."""
+        many = len(self._idle) + len(self._busy) + len(self._coming) - self._most
+        hosts = [host for host in reversed(self._idle) if host not in self._kept][: max(many, 0)]
+        return [self._idle.pop(host) for host in hosts]
 
     def opened(self, host: str, line: T) -> None:
         self._coming.remove(host)
@@ -67,9 +69,14 @@ class Lines(Generic[T]):
         """A line could not be opened; the next batch may try."""
         self._coming.remove(host)
 
-    def freed(self, host: str) -> None:
-        """A batch is done, and the line idle."""
+    def freed(self, host: str, *, keep: bool = False) -> None:
+        """A batch is done, and the line idle.
+
+        :param keep: from now on it stays open.
+        """
         self._idle[host] = self._busy.pop(host)
+        if keep:
+            self._kept.add(host)
 
     def lost(self, host: str, why: str = "") -> None:
         """A line is of no use any more; it is for the caller to close."""

@@ -54,7 +54,7 @@ class Loop:
                 self._lines.lost(host, error.why if isinstance(error, BrokenError) else "")
                 await line.close()
                 raise
-            self._lines.freed(host)
+            self._lines.freed(host, keep=parcel.keep)
             return said
 
     async def _connected(self, reach: Reach) -> AsyncSession:

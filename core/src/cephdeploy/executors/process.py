@@ -12,6 +12,11 @@ from ._lines import most
 
 __all__ = ["process"]
 
+#: File descriptors of a line whose transport does not say how many: a process with three pipes.
+_PIPES = 3
+#: A blocking transport's line may be a thread, so no more of them are held, whatever the limit of files is.
+_THREADS = 512
+
 
 def process(reaches: Mapping[str, Reach], transports: Callable[[str], Any]) -> Executor:
     """The entry point ``process`` of ``cephdeploy.executors``: the default.
@@ -24,12 +29,13 @@ def process(reaches: Mapping[str, Reach], transports: Callable[[str], Any]) -> E
             f"{away}: it has a bastion, and the executor 'process' reaches hosts from this machine; "
             "set executor: dask, or jump in place of bastion"
         )
-    held = most(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
     drivers = {name: transports(name) for name in {reach.transport for reach in reaches.values()}}
+    each = max(getattr(driver, "descriptors", _PIPES) for driver in drivers.values())
+    held = most(resource.getrlimit(resource.RLIMIT_NOFILE)[0], each)
     if all(hasattr(driver, "open") for driver in drivers.values()):
         from .loop import Loop
 
         return Loop(reaches, drivers, held)
     from .threads import Threads
 
-    return Threads(reaches, drivers, held)
+    return Threads(reaches, drivers, min(held, _THREADS))

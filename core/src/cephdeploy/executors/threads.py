@@ -67,7 +67,7 @@ class Threads:
             line.close()
             raise
         with self._lock:
-            self._lines.freed(host)
+            self._lines.freed(host, keep=parcel.keep)
         return said
 
     def close(self) -> None:

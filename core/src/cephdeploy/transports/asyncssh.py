@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
+from typing import ClassVar
 
 try:
     import asyncssh
@@ -60,6 +61,9 @@ class AsyncsshTransport:
 
     :raises HostError: the ssh configuration can't be followed.
     """
+
+    #: File descriptors of a line.
+    descriptors: ClassVar[int] = 1
 
     def __init__(self, target: Target) -> None:
         self._target = target

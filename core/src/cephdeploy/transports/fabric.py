@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import fabric
 import paramiko
@@ -48,6 +48,9 @@ class FabricTransport:
 
     :raises HostError: the ssh configuration can't be followed.
     """
+
+    #: File descriptors of a line.
+    descriptors: ClassVar[int] = 1
 
     def __init__(self, target: Target) -> None:
         self._target = target

@@ -31,10 +31,14 @@ class Configuration:
         return found[-1] if found else None
 
     def told(self, section: str, name: str) -> str:
-        """The value with its place, and where else an option of that name stands that does nothing."""
+        """The value with its place, or where an option stands that looks like it and does nothing."""
         places = list(self._each(name))
         right = [f"{value} ({place})" for value, at, place in places if at == section]
         said = f"[{section}] {name} is {right[-1]}" if right else f"[{section}] {name} is not set"
+        # oslo.config takes dashes on a command line, and never in a file
+        dashed = [place for _, at, place in self._each(name.replace("_", "-")) if at == section and "_" in name]
+        if dashed and not right:
+            return f"{said}; {name.replace('_', '-')} ({dashed[-1]}) is no option of a file and is ignored"
         # only of what has one right place: every backend has a section with the same names in it
         wrong = [f"[{at}] ({place})" for _, at, place in places if at != section] if section == "DEFAULT" else []
         return f"{said}; under {' and '.join(wrong)} it is ignored" if wrong else said
