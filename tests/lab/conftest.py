@@ -1,4 +1,4 @@
-"""The real lab for the tests: brought up from scratch once a session, asked over plain ssh."""
+"""The real lab for the tests, of the suite that is asked for: from scratch once a session, asked over plain ssh."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+#: The suite of Debian that the lab's hosts run; one lab is up at a time, so one a session.
+SUITE = os.environ.get("CEPHDEPLOY_TEST_SUITE", "bookworm")
 SITE = ROOT / "examples/demo/site.yml"
 ALL = "glance,cinder,cinder_backup,nova,libvirt"
-STATE = Path(os.environ.get("CEPHDEPLOY_LAB_DIR", "/var/lib/cephdeploy-lab/bookworm"))
+STATE = Path(os.environ.get("CEPHDEPLOY_LAB_DIR", f"/var/lib/cephdeploy-lab/{SUITE}"))
 #: Set to use a lab that is up already, as it is: quicker while writing tests.
 KEEP = os.environ.get("CEPHDEPLOY_TEST_KEEP_LAB")
 
@@ -101,9 +103,11 @@ def lab(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -
         if not KEEP:
             subprocess.run([program, "lab", "down"], check=True)
         began = time.monotonic()
-        subprocess.run([program, "lab", "up"], check=True)
-        print(f"lab ready in {time.monotonic() - began:.0f} s", flush=True)
-    yield Lab(SITE, tmp_path_factory.mktemp("state"))
+        subprocess.run([program, "lab", "up", "--suite", SUITE], check=True)
+        print(f"lab of {SUITE} ready in {time.monotonic() - began:.0f} s", flush=True)
+    site = tmp_path_factory.mktemp("site") / "site.yml"
+    site.write_text(SITE.read_text().replace("/var/lib/cephdeploy-lab/bookworm", str(STATE)))
+    yield Lab(site, tmp_path_factory.mktemp("state"))
     if not KEEP:
         subprocess.run([program, "lab", "down"], check=True, capture_output=True)
 

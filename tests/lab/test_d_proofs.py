@@ -11,13 +11,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from .conftest import ALL, STATE, Lab
+from .conftest import ALL, STATE, SUITE, Lab
+from .sabotages import SABOTAGES
 
 #: What a user of OpenStack's APIs sees of everything that a proof makes.
 _LISTED = """
@@ -104,7 +104,8 @@ def started(lab: Lab) -> subprocess.Popen[bytes]:
     """A verify under way, a session of its own."""
     program = str(Path(sys.executable).with_name("cephdeploy"))
     return subprocess.Popen(
-        [program, "--site", str(lab.site), "verify", "--plugins", ALL],
+        # whoever runs the tests in a shell's background hands down that interruptions are ignored
+        ["env", "--default-signal=INT", program, "--site", str(lab.site), "verify", "--plugins", ALL],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
@@ -208,94 +209,15 @@ def test_a_qcow2_image_is_found_by_the_audit_and_imported_it_can_be_cloned(lab: 
 # sabotages
 
 
-@dataclass(frozen=True)
-class Sabotage:
-    """Something broken behind our back, and how verify's one line names it.
-
-    :param says: a regular expression for one failed probe's title and detail.
-    :param undo: what an operator has to do who is told; empty: ``run`` repairs it.
-    """
-
-    hosts: tuple[str, ...]
-    command: str
-    says: str
-    undo: str = ""
+#: Those of one suite are for every run on it: elsewhere they can't be tried.
+HERE = [
+    pytest.param(what, marks=() if sabotage.suite else thorough)
+    for what, sabotage in SABOTAGES.items()
+    if sabotage.suite in ("", SUITE)
+]
 
 
-CAPS = "mgr 'profile rbd pool=volumes, profile rbd pool=vms' mon 'profile rbd'"
-OSD = "profile rbd pool=volumes, profile rbd-read-only pool=images, profile rbd pool=vms"
-COMPUTES = ("compute1", "compute2")
-
-SABOTAGES = {
-    "an option in the wrong section": Sabotage(
-        ("controller1",),
-        "sed -i '/^show_image_direct_url/d; s/^\\[glance_store\\]$/[glance_store]\\nshow_image_direct_url = True/' "
-        "/etc/glance/glance-api.conf; systemctl restart glance-api",
-        r"\[DEFAULT\] show_image_direct_url is not set; under \[glance_store\] \(/etc/glance/glance-api.conf:\d+\)",
-    ),
-    "caps cut": Sabotage(
-        ("ceph1",),
-        f"ceph auth caps client.cinder {CAPS} osd 'profile rbd pool=volumes, profile rbd pool=vms'",
-        r"is a full copy .*client\.cinder may not read pool images: its osd caps are 'profile rbd pool=volumes, ",
-    ),
-    "a pool's caps cut": Sabotage(
-        ("ceph1",),
-        "ceph auth caps client.cinder-backup mon 'profile rbd' osd 'profile rbd-read-only pool=volumes'",
-        r"client\.cinder-backup may not use pool backups: its osd caps are 'profile rbd-read-only pool=volumes'",
-    ),
-    "caps too wide": Sabotage(
-        ("ceph1",),
-        f"ceph auth caps client.cinder {CAPS} osd 'profile rbd pool=images, {OSD}'",
-        r"can't write to pool images as client\.cinder .*osd caps are 'profile rbd pool=images, .*caps: exact",
-        undo=f"ceph auth caps client.cinder {CAPS} osd '{OSD}'",
-    ),
-    "a key rotated behind our back": Sabotage(
-        ("ceph1",),
-        f"ceph auth rm client.cinder; ceph auth add client.cinder {CAPS} osd '{OSD}'",
-        r"the key in /etc/ceph/ceph\.client\.cinder\.keyring is <secret \w+> and client\.cinder's in Ceph is <secret",
-    ),
-    "libvirt's secret changed": Sabotage(
-        ("compute1",),
-        "uuid=$(virsh -q secret-list | awk '{print $1}'); echo bm90IHRoZSBrZXk= | "
-        "virsh -q secret-set-value --secret $uuid --file /dev/stdin",
-        r"libvirt's secret [0-9a-f-]{36} on compute1 holds <secret \w+>, and client\.cinder's key in Ceph is <secret",
-    ),
-    "a keyring unreadable": Sabotage(
-        ("controller1",),
-        "f=/etc/ceph/ceph.client.glance.keyring; chown root:root $f; chmod 0600 $f",
-        r"glance can't read /etc/ceph/ceph\.client\.glance\.keyring, which is root:root 0600",
-    ),
-    "the backup driver's old path": Sabotage(
-        ("controller1",),
-        "sed -i 's/^backup_driver.*/backup_driver = cinder.backup.drivers.ceph/' /etc/cinder/cinder.conf; "
-        "systemctl restart cinder-backup",
-        r"cinder-backup.*backup_driver is cinder\.backup\.drivers\.ceph \(/etc/cinder/cinder\.conf:\d+\)",
-    ),
-    "QEMU's rbd driver missing": Sabotage(
-        ("compute1",),
-        "dpkg --force-depends --remove qemu-block-extra",
-        r"QEMU on compute1 has no rbd driver: qemu-block-extra is not installed",
-    ),
-    "a dead monitor": Sabotage(
-        ("controller1",),
-        "sed -i 's/^\\(\\s*mon_host\\).*/\\1 = 192.0.2.1/' /etc/ceph/ceph.conf",
-        r"mon_host in /etc/ceph/ceph\.conf is 192\.0\.2\.1, and the cluster's monitors are .*10\.77\.0\.10",
-    ),
-    "the sockets' directory gone after a boot": Sabotage(
-        ("compute2",),
-        "rm -rf /run/ceph/guests /etc/tmpfiles.d/cephdeploy-guests.conf",
-        r"there is no /run/ceph/guests on compute2",
-    ),
-    "guests on local disks": Sabotage(
-        COMPUTES,
-        "sed -i '/^images_type/d' /etc/nova/nova.conf; systemctl restart nova-compute",
-        r"does not lie in pool vms: \[libvirt\] images_type is not set",
-    ),
-}
-
-
-@thorough
-@pytest.mark.parametrize("what", SABOTAGES)
+@pytest.mark.parametrize("what", HERE)
 def test_verify_names_the_cause_and_run_repairs_what_is_ours(lab: Lab, what: str) -> None:
     sabotage = SABOTAGES[what]
     for host in sabotage.hosts:

@@ -20,7 +20,7 @@ from cephdeploy.errors import CephdeployError, UsageError
 from cephdeploy_glance.image import sending, source
 from cephdeploy_glance.image.judging import Cluster, why_never
 from cephdeploy_glance.image.source import Source, format_of, opened
-from cephdeploy_glance.proof import snapshot_of, wrong_place
+from cephdeploy_glance.proof import hint_of, snapshot_of, wrong_place
 
 QEMU = pytest.mark.skipif(shutil.which("qemu-img") is None, reason="there is no qemu-img here")
 
@@ -255,6 +255,17 @@ def test_the_snapshot_for_clones_is_found_in_both_forms_of_rbd_snap_ls() -> None
     assert snapshot_of('[{"id": 4, "name": "snap", "protected": "true"}]') == "protected"
     assert snapshot_of('[{"id": 4, "name": "snap", "protected": false}]') == "not protected"
     assert snapshot_of('[{"id": 4, "name": "mine"}]') is None
+
+
+@pytest.mark.parametrize("oldest", ["jewel", "luminous"])
+def test_a_cluster_whose_images_cant_go_before_their_clones_gets_a_hint(oldest: str) -> None:
+    assert f"clients of {oldest}" in hint_of(oldest)
+    assert "ceph osd set-require-min-compat-client mimic" in hint_of(oldest)
+
+
+@pytest.mark.parametrize("oldest", ["mimic", "nautilus", "tentacle"])
+def test_a_cluster_of_todays_clients_gets_no_hint(oldest: str) -> None:
+    assert hint_of(oldest) == ""
 
 
 def test_a_location_elsewhere_is_wrong() -> None:

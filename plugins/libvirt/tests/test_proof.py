@@ -10,7 +10,7 @@ import pytest
 from cephdeploy.errors import ProofError
 from cephdeploy.requests import Ran
 from cephdeploy.values import Fingerprint
-from cephdeploy_libvirt.proof import no_driver, no_socket_directory, secret_is_the_key
+from cephdeploy_libvirt.proof import guests_socket_answers, no_driver, no_socket_directory, secret_is_the_key
 
 HOST: Any = SimpleNamespace(
     name="compute1",
@@ -74,3 +74,32 @@ def test_a_directory_that_is_gone_and_one_that_is_closed_are_told_apart() -> Non
     assert gone.startswith("there is no /run/ceph on compute1")
     closed = no_socket_directory(Bench(answer=Ran(status=0, out=b"root:root 700\n")), HOST, "/run/ceph/guests")  # type: ignore[arg-type]
     assert closed.startswith("libvirt-qemu can't write to it: /run/ceph is root:root 700")
+
+
+class Guests:
+    """A workbench with a guest, whose host says of it what it is told to say."""
+
+    def __init__(self, xml: str) -> None:
+        server = SimpleNamespace(id="d9f2", compute_host="compute1", instance_name="instance-1")
+        self.cloud = SimpleNamespace(compute=SimpleNamespace(get_server=lambda ident: server))
+        self.site = SimpleNamespace(hosts={"compute1": HOST}, ceph=SimpleNamespace(conf="/etc/ceph/ceph.conf"))
+        self.guest = lambda: server
+        self._says = {"cat": "77\n", "ls": "", "virsh": xml, "ceph-conf": "/run/ceph/guests/x.asok\n"}
+
+    def run(self, host: str, *argv: str) -> str:
+        return self._says[argv[0]]
+
+    def attempt(self, host: str, *argv: str) -> Ran:
+        return Ran(status=1)
+
+
+@pytest.mark.parametrize(
+    ("xml", "said"),
+    [
+        ("<source file='/var/lib/nova/instances/d9f2/disk'/>", "has no disk in Ceph, and so no librbd to ask"),
+        ("<source protocol='rbd' name='vms/d9f2_disk'/>", "QEMU 77 on compute1 has no socket in /run/ceph/guests"),
+    ],
+)
+def test_a_guest_on_local_disks_has_no_socket_and_is_told_apart_from_one_that_should(xml: str, said: str) -> None:
+    with pytest.raises(ProofError, match=said):
+        guests_socket_answers(Guests(xml), "/run/ceph/guests")  # type: ignore[arg-type]

@@ -20,13 +20,26 @@ def backend_is_up(bench: Workbench, host: Host, backend: str) -> str:
     """Cinder's own word, and a process that lives: a backend that did not start keeps the others' process alive."""
     name = f"{host.name}@{backend}"
 
-    def state() -> str:
+    def state() -> tuple[str, str | None]:
         for service in bench.cloud.block_storage.services(binary=ROLE):
             if service.host == name:
-                return str(service.state)
-        return "not known"
+                return str(service.state), service.updated_at
+        return "not known", None
 
-    return bench.service_is_up(host, ROLE, state, name=name)
+    try:
+        return bench.service_is_up(host, ROLE, state, name=name)
+    except ProofError as error:
+        why = _lacking(bench, host, backend)
+        raise ProofError(f"{error}{'; ' if why else ''}{why}") from error
+
+
+def _lacking(bench: Workbench, host: Host, backend: str) -> str:
+    """Which of the options is not set that no backend on Ceph can do without."""
+    configuration = bench.configuration(host, ROLE)
+    for option in ("volume_driver", "rbd_pool", "rbd_user", "rbd_ceph_conf"):
+        if configuration.value(backend, option) is None:
+            return f"{configuration.told(backend, option)} on {host.name}; cephdeploy run puts it right"
+    return ""
 
 
 def backend_of(bench: Workbench, volume: Any, pools: Mapping[str, str]) -> str:

@@ -18,11 +18,11 @@ ROLE = "cinder-backup"
 def service_is_up(bench: Workbench, host: Host) -> str:
     """Cinder's own word, and a process that lives: systemd calls a crash loop active."""
 
-    def state() -> str:
+    def state() -> tuple[str, str | None]:
         for service in bench.cloud.block_storage.services(binary=ROLE):
             if service.host == host.name:
-                return str(service.state)
-        return "not known"
+                return str(service.state), service.updated_at
+        return "not known", None
 
     return bench.service_is_up(host, ROLE, state, name=f"{ROLE} on {host.name}")
 

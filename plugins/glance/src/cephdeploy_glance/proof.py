@@ -7,7 +7,7 @@ import json
 from cephdeploy.errors import ProofError
 from cephdeploy.verify import Configuration, Workbench
 
-__all__ = ["image_is_in_ceph", "snapshot_of", "wrong_place"]
+__all__ = ["hint_of", "image_is_in_ceph", "snapshot_of", "wrong_place"]
 
 
 def image_is_in_ceph(bench: Workbench, pool: str, *, shows_location: bool) -> str:
@@ -32,7 +32,21 @@ def image_is_in_ceph(bench: Workbench, pool: str, *, shows_location: bool) -> st
     fault = wrong_place(where, bench.site.ceph.fsid)
     if fault:
         raise ProofError(fault)
-    return f"{pool}/{image.id}@snap, {kept}, uploaded in {seconds:.1f} s"
+    hint = hint_of(bench.ceph("ceph", "osd", "get-require-min-compat-client").strip())
+    return f"{pool}/{image.id}@snap, {kept}, uploaded in {seconds:.1f} s{'; ' if hint else ''}{hint}"
+
+
+def hint_of(oldest: str) -> str:
+    """What a cluster gives away that still lets clients in which know only the first sort of clones.
+
+    :param oldest: the release of Ceph that clients must at least have. Releases go by the alphabet.
+    """
+    if oldest >= "mimic":
+        return ""
+    return (
+        f"hint: an image can't go before its clones while clients of {oldest} are let in "
+        "(ceph osd set-require-min-compat-client mimic)"
+    )
 
 
 def _snapshots(image: str) -> tuple[str, ...]:

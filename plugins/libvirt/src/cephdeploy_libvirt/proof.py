@@ -36,6 +36,11 @@ def guests_socket_answers(bench: Workbench, directory: str) -> str:
         raise ProofError(f"the guest is on {host}, which is no host of the site")
     process = bench.run(host, "cat", f"/run/libvirt/qemu/{name}.pid").strip()
     sockets = [path for path in bench.run(host, "ls", directory).split() if f".{process}." in path]
+    if not sockets and "protocol='rbd'" not in bench.run(host, "virsh", "dumpxml", name):
+        raise ProofError(
+            f"guest {server.id} on {host} has no disk in Ceph, and so no librbd to ask: its disks are local ones; "
+            "look at images_type in nova.conf"
+        )
     if not sockets:
         refused = f"grep -h 'failed to bind' /var/log/libvirt/qemu/{name}.log /var/log/qemu/qemu-guest-{process}.log"
         said = bench.attempt(host, "sh", "-c", f"{refused} | tail -n 1").text.strip()

@@ -30,11 +30,12 @@ _NOT_LET_IN = r"onnection refused|authentication|ermission denied|Host key verif
 def compute_is_up(bench: Workbench, host: Host) -> str:
     """Nova's own word, and a process that lives."""
 
-    def state() -> str:
+    def state() -> tuple[str, str | None]:
         for service in bench.cloud.compute.services(binary=ROLE, host=host.name):
             if service.host == host.name:
-                return f"{service.state}" if service.status == "enabled" else f"{service.state} and {service.status}"
-        return "not known"
+                word = f"{service.state}" if service.status == "enabled" else f"{service.state} and {service.status}"
+                return word, service.updated_at
+        return "not known", None
 
     return bench.service_is_up(host, ROLE, state, name=f"{ROLE} on {host.name}")
 
@@ -207,7 +208,9 @@ def snapshot_of_a_guest(bench: Workbench, images: str, *, direct: bool) -> str:
     seconds = time.monotonic() - began
     if found is None or found[0] is None or found[0].status != "active":
         said = bench.last_words(ROLE, about=server.id)
-        raise ProofError(f"the snapshot of guest {server.id} is no image after {seconds:.0f} s: {said}")
+        raise ProofError(
+            f"the snapshot of guest {server.id} is no image after {seconds:.0f} s: {said or 'no log says why'}"
+        )
     host = bench.cloud.compute.get_server(server.id).compute_host
     reason, cold = "", False
     if host in bench.site.hosts:
