@@ -6,6 +6,7 @@ The tests of this file build on each other: plan, run, look, run again.
 from __future__ import annotations
 
 import base64
+import json
 import re
 from pathlib import Path
 
@@ -35,7 +36,11 @@ def fingerprint(lab: Lab) -> dict[str, str]:
     """What a plan must not touch: all of /etc, libvirt's secrets, pools and users, and the processes."""
     etc = "find /etc /var/lib/cephdeploy /run/ceph -printf '%p %m %u %g %T@\\n' 2>/dev/null | sort | sha256sum"
     found = {host: lab.on(host, etc) for host in UNITS}
-    found["ceph"] = lab.on("ceph1", "ceph auth ls -f json; ceph osd pool ls detail -f json")
+    found["users"] = lab.on("ceph1", "ceph auth ls -f json")
+    pools = json.loads(lab.on("ceph1", "ceph osd pool ls detail -f json").strip())
+    # the rest is the cluster's own: placement groups, scores, epochs
+    ours = ("pool_name", "size", "min_size", "crush_rule", "pg_autoscale_mode", "application_metadata", "flags_names")
+    found["pools"] = str([{name: pool.get(name) for name in ours} for pool in pools])
     found["secrets"] = "".join(lab.on(host, "virsh -q secret-list") for host in ("compute1", "compute2"))
     return found | {"pids": str(main_pids(lab))}
 
