@@ -12,6 +12,7 @@ import hashlib
 import json
 import socket
 import sys
+import threading
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -76,6 +77,15 @@ def known_keys(path: str) -> dict[str, paramiko.PKey]:
     return found
 
 
+#: Two threads in Python 3.11's parser at once end now and then in a SystemError.
+ONE_AT_A_TIME = threading.Lock()
+
+
+def heard(line: bytes) -> Any:
+    with ONE_AT_A_TIME:
+        return ast.literal_eval(line.decode())
+
+
 def converse(host: dict[str, Any], key: paramiko.PKey, known: dict[str, paramiko.PKey]) -> str:
     """The job on one host."""
     line = socket.create_connection((host["address"], host["port"]), 10)
@@ -96,13 +106,13 @@ def converse(host: dict[str, Any], key: paramiko.PKey, known: dict[str, paramiko
     channel.exec_command(f'python3 -I -S -c "{START}"')
     channel.sendall(b"%d\n" % len(PAYLOAD) + PAYLOAD + repr(ASKED).encode() + b"\n")
     with channel.makefile("rb") as answers:
-        facts = ast.literal_eval(answers.readline().decode())
+        facts = heard(answers.readline())
         plan = difference(facts)
         if not any(plan.values()):
             connection.close()
             return "nothing to do"
         channel.sendall(repr(plan).encode() + b"\n")
-        left = difference(ast.literal_eval(answers.readline().decode()))
+        left = difference(heard(answers.readline()))
     connection.close()
     return f"not done: {left}" if any(left.values()) else "changed"
 
