@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cephdeploy import payload, wire
 from cephdeploy.contents import Contents, digest_of, packed, unpacked
-from cephdeploy.delta import delta, patched
+from cephdeploy.delta import delta
 from cephdeploy.protocol import Batch
 from cephdeploy.requests import Chain, Chained, Group, Look, Request, Seen, Write
 from cephdeploy.wire import WireError
@@ -31,13 +31,13 @@ TEXTS = LINES.map(b"".join)
 @example(b"a\n", b"")
 @example(b"", b"a\n")
 def test_a_difference_makes_the_new_text_of_the_old_one(old: bytes, new: bytes) -> None:
-    assert patched(old, delta(old, new)) == new
+    assert payload.patched(old, delta(old, new)) == new
 
 
 def test_some_lines_in_a_long_file_travel_alone() -> None:
     old = b"".join(b"# option %d\n#option_%d = 1\n" % (number, number) for number in range(2000))
     new = old.replace(b"#option_500 = 1\n", b"#option_500 = 1\noption_500 = 2\n").replace(b"#option_1999 = 1\n", b"")
-    assert patched(old, delta(old, new)) == new
+    assert payload.patched(old, delta(old, new)) == new
     assert len(delta(old, new)) < 100
 
 

@@ -16,10 +16,10 @@ from typing import Any, TypeVar
 
 from . import program
 from .errors import HostError
-from .protocol import Fields, Parcel
+from .protocol import Batch, Fields, Parcel
 from .wire import CHUNK, FrameReader, WireError, encode
 
-__all__ = ["ENDING", "BrokenError", "Conversation", "Receive", "Said", "Talk", "bootstrap"]
+__all__ = ["ENDING", "BrokenError", "Conversation", "Receive", "Said", "Talk", "bootstrap", "failure"]
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,16 @@ def bootstrap(*, sudo: bool) -> str:
     # what sudo says is understood below: in English, whatever the login's language
     become = ["env", "LC_ALL=C", "sudo", "-n", "--"] if sudo else []
     return shlex.join([*become, "python3", "-I", "-S", "-c", start])
+
+
+def failure(name: str, batch: Batch, error: BrokenError | WireError) -> HostError:
+    """What a person is told when a batch does not come back as it should.
+
+    :param name: the host's name in the site file.
+    """
+    if isinstance(error, BrokenError):
+        return HostError(name, f"{error.why}; {batch.unknown(error.said)}")
+    return HostError(name, f"the host does not speak our protocol: {error}")
 
 
 class _HungryError(Exception):

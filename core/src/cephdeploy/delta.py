@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-__all__ = ["delta", "patched"]
+__all__ = ["delta"]
 
 #: As many lines are looked ahead for a place where both go on alike.
 _AHEAD = 64
@@ -14,7 +14,8 @@ _AHEAD = 64
 def delta(old: bytes, new: bytes) -> bytes:
     """What makes ``new`` of ``old``: one line of parts, each a range of ``old`` or a count, and then the counted bytes.
 
-    ``0:512,30,540:9000`` and a newline and 30 bytes: cached, as many hosts have the same file.
+    ``0:512,30,540:9000`` and a newline and 30 bytes: cached, as many hosts have the same file. ``patched`` of the
+    payload is the way back.
     """
     before, after = old.splitlines(keepends=True), new.splitlines(keepends=True)
     parts: list[tuple[int, int] | bytes] = []
@@ -44,17 +45,3 @@ def _resumed(before: list[bytes], after: list[bytes], mine: int, theirs: int) ->
             if ahead and ahead == after[theirs + put : theirs + put + 2]:
                 return left, put
     return len(before) - mine, len(after) - theirs
-
-
-def patched(old: bytes, change: bytes) -> bytes:
-    """What :func:`delta` was made of; the host's payload has the same."""
-    header, _, more = change.partition(b"\n")
-    found, at = [], 0
-    for part in header.decode().split(",") if header else []:
-        begin, colon, end = part.partition(":")
-        if colon:
-            found.append(old[int(begin) : int(end)])
-        else:
-            found.append(more[at : at + int(begin)])
-            at += int(begin)
-    return b"".join(found)

@@ -407,7 +407,12 @@ def unpacked(field, path, expect):
     old = read_file(path) if os.path.lexists(path) else b""
     if sha256(old) != expect.decode():
         return None
-    header, _, more = rest.partition(b"\n")
+    return patched(old, rest)
+
+
+def patched(old, change):
+    """What a difference was made of: one line of ranges of the old text and of counts, and then the counted bytes."""
+    header, _, more = change.partition(b"\n")
     parts = []
     for part in header.decode().split(",") if header else []:
         begin, colon, end = part.partition(":")

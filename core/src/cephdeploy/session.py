@@ -7,8 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .contents import Contents
-from .conversation import BrokenError, Conversation, Receive, Said, bootstrap
-from .errors import HostError
+from .conversation import BrokenError, Conversation, Receive, Said, bootstrap, failure
 from .protocol import Batch, Parcel
 from .requests import Answer, Group, Host
 from .wire import WireError
@@ -74,10 +73,8 @@ class Session(Host):
         batch = Batch(groups, self._contents)
         try:
             return batch.answers(self.carry(batch.parcel))
-        except BrokenError as error:
-            raise HostError(self.name, f"{error.why}; {batch.unknown(error.said)}") from error
-        except WireError as error:
-            raise HostError(self.name, f"the host does not speak our protocol: {error}") from error
+        except (BrokenError, WireError) as error:
+            raise failure(self.name, batch, error) from error
 
     def carry(self, parcel: Parcel) -> Said:
         """A batch as it travels; see :meth:`cephdeploy.conversation.Conversation.exchange`."""

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ..contents import Contents
-from ..conversation import BrokenError, Said
-from ..errors import HostError
+from ..conversation import BrokenError, Said, failure
 from ..protocol import Batch, Parcel
 from ..requests import Answer, Group, Host
 from ..timings import Timings
@@ -89,10 +88,8 @@ class Line(Host):
                 found = batch.answers(said.result())
                 self._timings.add(batch.spent, time.monotonic() - began)
                 answers.set_result(found)
-            except BrokenError as error:
-                answers.set_exception(HostError(self.name, f"{error.why}; {batch.unknown(error.said)}"))
-            except WireError as error:
-                answers.set_exception(HostError(self.name, f"the host does not speak our protocol: {error}"))
+            except (BrokenError, WireError) as error:
+                answers.set_exception(failure(self.name, batch, error))
             except BaseException as error:
                 answers.set_exception(error)
 
