@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import the_job as job
 
-from cephdeploy import Component, Settings, Site, hookimpl
+from cephdeploy import Component, Site, hookimpl
 from cephdeploy.kinds import Directory, File, IniOptions, LibvirtSecret, Service
 from cephdeploy.resource import Resource
 from cephdeploy.values import Secret
@@ -18,13 +18,9 @@ from cephdeploy.values import Secret
 ROLE = "nova-compute"
 
 
-class JobSettings(Settings):
-    """Nothing to choose."""
-
-
 @hookimpl
 def settings() -> Component:
-    return Component("compute_job", JobSettings, {ROLE: "runs nova-compute and libvirt"})
+    return Component("compute_job", roles={ROLE: "runs nova-compute and libvirt"})
 
 
 @hookimpl

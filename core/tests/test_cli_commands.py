@@ -21,6 +21,7 @@ from cephdeploy.distros.debian import debian
 from cephdeploy.errors import ExitCode, HostError, SiteFileError
 from cephdeploy.graph import Declaration, Phase, build
 from cephdeploy.journal import Past
+from cephdeploy.lock import Locked
 from cephdeploy.requests import Answer, Group, Hold, Ran, Request, Run
 from cephdeploy.resource import Resource, State, Upstream
 from cephdeploy.settings import Component, SiteSettings
@@ -106,7 +107,12 @@ class World:
         self.opened: list[tuple[str, ...]] = []
 
     def open(
-        self, settings: SiteSettings, names: Sequence[str], undo: Past | None = None, off: bool = False
+        self,
+        settings: SiteSettings,
+        names: Sequence[str],
+        undo: Past | None = None,
+        off: bool = False,
+        holder: str = "",
     ) -> deployment.Deployment:
         self.opened.append(tuple(names))
         if self.error is not None:
@@ -130,7 +136,8 @@ class World:
             [Declaration("nova", Phase.PREPARE_CEPH, user), Declaration("nova", Phase.CONFIGURE_SERVICE, key)]
         )
         chosen: Any = SimpleNamespace(names=tuple(names))
-        return FakeDeployment(site, graph, dict(self.hosts), chosen, results=self.results)
+        hosts = {name: Locked(host, holder) if holder else host for name, host in self.hosts.items()}
+        return FakeDeployment(site, graph, hosts, chosen, results=self.results)
 
 
 @dataclass(frozen=True)
@@ -154,7 +161,7 @@ class FakeDeployment(deployment.Deployment):
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
     made = World()
-    monkeypatch.setattr(deployment, "load", lambda path: SETTINGS)
+    monkeypatch.setattr(deployment, "load", lambda path, plugins=(): SETTINGS)
     monkeypatch.setattr(deployment.Deployment, "open", made.open)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.delenv("CEPHDEPLOY_SITE", raising=False)
@@ -540,7 +547,7 @@ def test_the_site_file_may_be_named_before_or_after_or_by_a_variable(
 def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     """A folder to write to, and one component."""
     nova = Component("nova", roles={"nova-compute": "guests"})
-    monkeypatch.setattr(deployment, "components", lambda: [nova])
+    monkeypatch.setattr(deployment, "components", lambda plugins=(): [nova])
     monkeypatch.chdir(tmp_path)
     yield tmp_path
 

@@ -6,10 +6,9 @@ import re
 import subprocess
 import sys
 from importlib import metadata
-from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import click
 import pytest
@@ -85,7 +84,7 @@ class FakePoint:
         self.name = name
         self.found = found
         self.loaded = 0
-        self.dist = SimpleNamespace(name=distribution, version="1", metadata={"Summary": "Does other things"})
+        self.dist = SimpleNamespace(name=distribution, version="1.2", metadata={"Summary": "Does other things"})
 
     def load(self) -> object:
         self.loaded += 1
@@ -160,7 +159,7 @@ def test_no_plugin_can_take_a_command_of_ours(monkeypatch: pytest.MonkeyPatch) -
 
 
 def installed(name: str) -> plugins.Installed:
-    return plugins.Installed(name, f"cephdeploy-{name}", "1.2", EntryPoint(name, f"x:{name}", plugins.GROUP))
+    return plugins.Installed(name, cast("metadata.EntryPoint", FakePoint(name, None, f"cephdeploy-{name}")))
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import zlib
 from pathlib import Path
 
 import pytest
@@ -50,15 +49,10 @@ def test_a_content_is_unpacked_as_it_was_packed(content: bytes, old: bytes | Non
         assert unpacked(field) == content
 
 
-@pytest.mark.parametrize("field", [b"", b"?", b"zabc", b"z" + zlib.compress(b"x" * 99)[:-6]])
+@pytest.mark.parametrize("field", [b"", b"?", b"d0:1"])
 def test_what_is_no_content_is_refused(field: bytes) -> None:
     with pytest.raises(WireError):
         unpacked(field)
-
-
-def test_a_bomb_is_not_unpacked() -> None:
-    with pytest.raises(WireError, match="too long"):
-        unpacked(b"z" + zlib.compress(bytes(1 << 27)))
 
 
 def test_some_contents_of_a_path_are_remembered_and_the_oldest_let_go() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
@@ -240,9 +240,12 @@ class Notes:
         self._stop_at = stop_at
 
     def write(self, event: str, **what: object) -> None:
+        self.extend(event, [what])
+
+    def extend(self, event: str, several: Sequence[Mapping[str, object]]) -> None:
         if len(self.events) == self._stop_at:
             raise CephdeployError("can't write the journal")
-        self.events.append((event, what))
+        self.events += [(event, dict(what)) for what in several]
 
 
 def test_each_step_is_in_the_journal_before_it_is_sent_and_after_it_ended() -> None:

@@ -7,6 +7,7 @@ import pytest
 from cephdeploy.errors import PreflightError
 from cephdeploy.kinds import Packages
 from cephdeploy.planner import Plan
+from cephdeploy.requests import Installed, Ran
 from cephdeploy.testing import FakeSite, apply_twice, plugin_of
 
 
@@ -90,9 +91,19 @@ def test_a_package_that_no_repository_has_fails_with_what_was_said(distro: str, 
     assert outcome.status == "failed" and said in outcome.detail
 
 
-def test_a_package_manager_that_fails_is_no_missing_package() -> None:
-    site = a_site()
+@pytest.mark.parametrize(
+    ("distro", "said"),
+    [
+        ("rhel", "ctl: rpm does not tell what is installed: error: cannot open Packages database"),
+        ("debian", "ctl: /var/lib/dpkg/status does not tell what is installed: /var/lib/dpkg/status: No such file"),
+    ],
+)
+def test_a_record_of_packages_that_fails_is_no_missing_package(distro: str, said: str) -> None:
+    site = a_site(distro)
     deployment = site.deployment_of(lambda s: [Packages.of(s, s.hosts["ctl"], "rbd-client")])
-    site.hosts["ctl"].programs["dpkg-query"] = lambda argv, stdin, user: (2, "", "dpkg-query: database is locked\n")
-    with pytest.raises(PreflightError, match="dpkg-query failed: dpkg-query: database is locked"):
+    host = site.hosts["ctl"]
+    host.programs["rpm"] = lambda argv, stdin, user: (255, "", "error: cannot open Packages database\n")
+    gone = Ran(status=1, err=b"/var/lib/dpkg/status: No such file or directory")
+    host.interfere.append(lambda request: gone if isinstance(request, Installed) else None)
+    with pytest.raises(PreflightError, match=said):
         deployment.plan()

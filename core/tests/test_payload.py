@@ -246,6 +246,103 @@ def test_what_a_unit_did_before_its_restart_does_not_count() -> None:
     assert on_host(f"answer = ill({now!r}, {now!r})") == ""
 
 
+@pytest.mark.parametrize("looks", [True, False])
+def test_what_systemd_said_holds_until_something_runs_that_may_change_it(looks: bool) -> None:
+    code = f"""
+asked = []
+def run(argv, stdin=b"", timeout=60.0, user="", limit=0):
+    asked.append(argv[0])
+    return 0, b"ActiveState=active\\n", b""
+unit = [b"0.0", b"unit", b"", b"x.service"]
+command = [b"0.1", b"run", b"", b"60", b"", b"text", b"", b"", b"", b"", b"", b"virsh", b"", b"", b"", b""]
+requests = [(one[0], one[1], one[2], one[3:]) for one in (unit, command, unit, unit)]
+line_is_gone = lambda: False
+carry_out(requests, lambda said: None, {looks})
+answer = asked
+"""
+    assert on_host(code) == (["systemctl", "virsh"] if looks else ["systemctl", "virsh", "systemctl"])
+
+
+def test_a_unit_that_was_begun_too_often_of_late_is_forgiven_and_begun_once_more() -> None:
+    code = """
+asked = []
+def run(argv, stdin=b"", timeout=60.0, user="", limit=0):
+    asked.append(argv[1])
+    if argv[1] == "restart" and asked.count("reset-failed") == 0:
+        return 1, b"", b"Start request repeated too quickly."
+    said = b"ActiveState=active\\nMainPID=7\\nResult=%b\\n"
+    return 0, said % (b"success" if "reset-failed" in asked else b"start-limit-hit"), b""
+answer = [do_restart([b'x.service', b"0", b"9", b"restart"])[0], asked]
+"""
+    assert on_host(code) == [0, ["restart", "show", "reset-failed", "restart", "show"]]
+
+
+@pytest.mark.parametrize(
+    ("output", "until", "status", "kept"),
+    [
+        (b"", b"", 1, b""),
+        (b"key\n:and:\nrest", b":and:", 1, b"<key>:and:\nrest"),
+        (b":and:\nrest", b":and:", 0, b":and:\nrest"),
+        (b"key\nrest", b":and:", 0, b"<key\nrest>"),
+        (b"key\n", b"", 0, b"<key>"),
+    ],
+)
+def test_what_stands_before_a_mark_comes_back_as_its_digest(
+    output: bytes, until: bytes, status: int, kept: bytes
+) -> None:
+    code = f"""
+def run(argv, stdin=b"", timeout=60.0, user="", limit=0):
+    return {status}, {output!r}, b""
+sha256 = lambda data: "<%s>" % data.decode()
+fields = [b"60", b"", b"digest", {until!r}, b"", b"", b"", b"", b"x", b"", b"", b"", b""]
+answer = do_run(fields)[1][0].decode()
+"""
+    assert on_host(code) == kept.decode()
+
+
+RECORD = """\
+Package: librbd1
+Status: install ok installed
+Architecture: amd64
+Version: 16.2.15+ds-0+deb12u1
+Description: a library
+ Package: nova-common
+
+Package: librbd1
+Status: deinstall ok config-files
+Architecture: i386
+Version: 14.2
+
+Package: nova-common
+Status: purge ok not-installed
+
+Package: glance-common
+Status: hold ok installed
+Version: 2:25.1.0-2
+"""
+
+
+def test_dpkgs_record_tells_what_is_installed_and_nothing_else(tmp_path: Path) -> None:
+    record = tmp_path / "status"
+    record.write_text(RECORD)
+    names = b"librbd1\0nova-common\0glance-common\0cinder-common"
+    said = on_host(f"answer = do_installed([{str(record).encode()!r}, {names!r}])[1][0].decode()")
+    assert said == "librbd1 16.2.15+ds-0+deb12u1\nglance-common 2:25.1.0-2\n"
+
+
+@pytest.mark.skipif(not shutil.which("dpkg-query"), reason="this machine has no dpkg to compare with")
+def test_dpkgs_record_is_read_as_dpkg_reads_it() -> None:
+    shape = "${db:Status-Status} ${Package} ${Version}\\n"
+    words = [line.split() for line in subprocess.check_output(["dpkg-query", "-Wf", shape], text=True).splitlines()]
+    known = sorted(
+        {(name, version) for status, name, *version in words if status == "installed" for version in version}
+    )
+    names = "\0".join(sorted({name for _, name, *_ in words})).encode()
+    said = on_host(f"answer = do_installed([b'/var/lib/dpkg/status', {names!r}])[1][0].decode()")
+    assert isinstance(said, str)
+    assert sorted({tuple(line.split()) for line in said.splitlines()}) == known
+
+
 def test_the_start_is_thin() -> None:
     python = "/usr/bin/python3" if Path("/usr/bin/python3").exists() else sys.executable
     text = source().decode()

@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from cephdeploy import Component, hookimpl
+from cephdeploy import Component, deployment, hookimpl
 from cephdeploy.errors import GraphError, PluginError, UsageError
 from cephdeploy.graph import Phase
 from cephdeploy.kinds import File
@@ -50,7 +50,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
 
 
 GOOD = """
-from cephdeploy import Component, hookimpl
+from cephdeploy import Component, deployment, hookimpl
 from cephdeploy.kinds import File
 
 @hookimpl
@@ -203,3 +203,12 @@ def test_a_driver_that_does_not_import_is_named(install: Install, source: str) -
 
 def test_a_component_is_what_core_exports() -> None:
     assert Component("zz_demo").name == "zz_demo"
+
+
+def test_a_site_file_that_does_not_name_it_is_read_without_a_plugin(install: Install, tmp_path: Path) -> None:
+    install("zz_demo", GOOD)
+    install("zz_broken", "import zz_not_there")
+    (tmp_path / "site.yml").write_text("ceph: {admin: a}\nhosts: {a: {address: a, roles: [zz-server]}}\n")
+    assert deployment.load(tmp_path / "site.yml", ["zz_demo"]).hosts["a"].roles == ("zz-server",)
+    with pytest.raises(PluginError, match="plugin 'zz_broken'"):
+        deployment.load(tmp_path / "site.yml")

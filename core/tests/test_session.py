@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import time
 
 import pytest
@@ -12,7 +13,7 @@ from cephdeploy.errors import HostError
 from cephdeploy.requests import Chain, Group, Look, MakeDirectory, Ran, Request, Restart, Run, Seen, Unit, Write
 from cephdeploy.session import Session, bootstrap
 from cephdeploy.values import Secret
-from cephdeploy.wire import encode
+from cephdeploy.wire import FrameReader, encode
 
 
 class Line:
@@ -39,6 +40,14 @@ class Line:
     def nonce(self) -> bytes:
         length, _, rest = self.sent.partition(b"\n")
         return rest[int(length) :].partition(b"\n")[0]
+
+    @property
+    def frames(self) -> list[list[bytes]]:
+        """What was sent behind the payload."""
+        length, _, rest = self.sent.partition(b"\n")
+        left = io.BytesIO(rest[int(length) :])
+        reader = FrameReader(left.readline().strip(), left.read)
+        return list(iter(reader.frame, None))
 
     def receive(self, count: int, timeout: float) -> bytes:
         assert 0 < timeout <= 10_000
@@ -183,7 +192,7 @@ def test_a_secret_is_on_the_line_and_nowhere_else() -> None:
     line = Line(ConnectionResetError)
     with pytest.raises(HostError) as raised:
         ask(line, write, MakeDirectory(path="/d", mode=0o700, owner="root", group="root"))
-    assert b"AQ-the-key" in line.sent
+    assert b"AQ-the-key" in b"".join(b"".join(fields) for fields in line.frames)
     assert "AQ-the-key" not in str(raised.value)
     assert "AQ-the-key" not in repr(write)
 

@@ -44,8 +44,12 @@ MANY = "the file has more than 200,000 values, with its aliases written out"
 
 
 def faults(text: str | bytes) -> list[str]:
+    """What is said of ``text``; the same, however many components were at hand when it was read."""
     with pytest.raises(SiteFileError) as raised:
         load(text, COMPONENTS)
+    with pytest.raises(SiteFileError) as later:
+        load(text, (), all_components=lambda: COMPONENTS)
+    assert later.value.faults == raised.value.faults
     return [line.removeprefix("site.yml:") for line in raised.value.faults]
 
 

@@ -306,3 +306,27 @@ VALUES = st.recursive(
 def test_any_values_under_the_right_keys_are_a_site_or_have_faults(data: dict[str, object]) -> None:
     _outcome(json.dumps(data))
     _outcome(json.dumps({"ceph": {"admin": "a"}, "hosts": {"a": {}}, **data}))
+
+
+def unasked() -> tuple[Component, ...]:
+    raise AssertionError("no other component is named")
+
+
+@pytest.mark.parametrize(
+    "below", ["", "x-anchors: {roles: [glance-api]}\n", "cinder: {}\nserial: {cinder-volume: 2}\n"]
+)
+def test_components_that_a_file_does_not_name_are_not_asked_for(below: str) -> None:
+    cinder = COMPONENTS[:1]
+    assert load(HEAD + below, cinder, all_components=unasked).components == {"cinder": Cinder()}
+
+
+@pytest.mark.parametrize(
+    "below",
+    [
+        "glance: {}\n",
+        "serial: {glance-api: 2}\n",
+        "repositories: [{name: a, content: 'deb http://a b c', roles: [glance-api]}]\n",
+    ],
+)
+def test_a_section_or_a_role_of_another_component_makes_all_of_them_known(below: str) -> None:
+    assert load(HEAD + below, COMPONENTS[:1], all_components=lambda: COMPONENTS) == load(HEAD + below, COMPONENTS)

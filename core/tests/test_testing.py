@@ -151,6 +151,7 @@ def test_output_is_kept_as_text_as_a_digest_or_not_at_all(site: FakeSite) -> Non
     host.programs["say"] = lambda argv, stdin, user: (0, b" word \n", "")
     assert ran(host, "say").out == b" word \n"
     assert ran(host, "say", keep="digest").text == Secret("word").fingerprint.digest
+    assert ran(host, "say", keep="digest", until="d").text.strip() == f"{Secret('wor').fingerprint.digest}d"
     assert ran(host, "say", keep="nothing").out == b""
 
 

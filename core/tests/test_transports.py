@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
 import sys
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 
+from cephdeploy.errors import HostError
 from cephdeploy.transports import Target
 from cephdeploy.transports.hops import Hop
+from cephdeploy.transports.ssh_config import way
 from cephdeploy.transports.ssh_program import Way
 
 
@@ -76,3 +80,48 @@ def test_a_transport_whose_library_is_missing_says_what_to_install(monkeypatch: 
     monkeypatch.delitem(sys.modules, "cephdeploy.transports.asyncssh", raising=False)
     with pytest.raises(ImportError, match=r"install cephdeploy-core\[asyncssh\]"):
         import_module("cephdeploy.transports.asyncssh")
+
+
+QUIET = """# as Debian brings it
+Host *
+    SendEnv LANG LC_*
+    HashKnownHosts=yes
+
+"""
+
+
+@pytest.mark.parametrize(("user", "port"), [(None, None), ("stack", 2222)])
+@pytest.mark.parametrize("text", ["", QUIET])
+def test_a_configuration_that_says_nothing_of_the_way_is_followed_as_paramiko_would(
+    text: str, user: str | None, port: int | None, tmp_path: Path
+) -> None:
+    quiet, said = tmp_path / "quiet", tmp_path / "said"
+    quiet.write_text(text)
+    said.write_text(f"{text}Host elsewhere\n  Port 1\n")
+    target = Target(name="a", address="a.example", user=user, port=port, config=quiet)
+    assert way(target) == way(replace(target, config=said))
+
+
+@pytest.mark.parametrize("line", ["hostname = 10.0.0.1", "Match all", "\tProxyJump b", "USER\tother", "Include more"])
+def test_what_is_said_of_the_way_is_heard(line: str, tmp_path: Path) -> None:
+    (tmp_path / "config").write_text(f"{QUIET}{line}\nPort 77\n")
+    assert way(Target(name="a", address="a", config=tmp_path / "config"))[-1].port == 77
+
+
+def test_a_line_that_is_none_is_a_fault_also_where_nothing_else_is_said(tmp_path: Path) -> None:
+    (tmp_path / "config").write_text(f"{QUIET}HashKnownHosts\n")
+    with pytest.raises(HostError, match="Unparsable line HashKnownHosts"):
+        way(Target(name="a", address="a", config=tmp_path / "config"))
+
+
+def test_asyncssh_needs_no_paramiko(tmp_path: Path) -> None:
+    pytest.importorskip("asyncssh")
+    (tmp_path / "config").write_text(QUIET)
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom cephdeploy.transports import Target\n"
+        "from cephdeploy.transports.asyncssh import AsyncsshTransport\n"
+        "AsyncsshTransport(Target(name='a', address='a', config=Path(sys.argv[1])))\n"
+        "print('paramiko' in sys.modules)"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "config")]
+    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == "False\n"

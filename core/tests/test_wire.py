@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import tracemalloc
+import zlib
 from collections.abc import Callable
 from importlib import resources
+from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cephdeploy.wire import CHUNK, HEADER_LIMIT, NOISE_LIMIT, FrameReader, WireError, encode, lengths_of
+from cephdeploy.wire import CHUNK, HEADER_LIMIT, NOISE_LIMIT, FrameReader, WireError, bundle, encode, lengths_of
 
 NONCE = b"0123456789abcdef"
 frames = st.lists(st.lists(st.binary(max_size=300), max_size=6), max_size=6)
@@ -108,6 +111,56 @@ def test_a_header_without_an_end_is_refused_and_not_collected_for_ever() -> None
     with pytest.raises(WireError, match="does not end"):
         endless.frame()
     assert len(endless.buffer) <= HEADER_LIMIT + 2 * CHUNK
+
+
+@given(st.lists(st.one_of(frames, st.lists(st.binary(max_size=300), max_size=6))), st.lists(st.integers(1, 40)))
+def test_bundles_and_single_frames_come_out_in_their_order(sent: list[Any], sizes: list[int]) -> None:
+    """Here a list of lists is a bundle, and a list of byte strings a frame."""
+    line, expected = b"", []
+    for one in sent:
+        if all(isinstance(part, bytes) for part in one):
+            line += encode(NONCE, one)
+            expected.append(one)
+        else:
+            line += b"noise" + bundle(NONCE, [encode(NONCE, fields) for fields in one])
+            expected += one
+    assert all_of(FrameReader(NONCE, chunks(line, sizes))) == expected
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"no zlib", "is none"),
+        (zlib.compress(b"x" * 99)[:-6], "is cut off"),
+        (zlib.compress(bytes(1 << 21)), "over the limit"),
+        (zlib.compress(bundle(NONCE, [encode(NONCE, [b"inner"])])), "header is none"),
+        (zlib.compress(encode(NONCE, [b"short"])[:-1]), "ended inside a frame"),
+    ],
+)
+def test_a_bundle_that_is_none_or_too_large_or_holds_another_is_refused(data: bytes, why: str) -> None:
+    with pytest.raises(WireError, match=why):
+        all_of(FrameReader(NONCE, chunks(b"%b z%d\n%b" % (NONCE, len(data), data), []), limit=1 << 20))
+
+
+def test_a_reader_whose_line_is_hungry_goes_on_where_it_was() -> None:
+    class HungryError(Exception):
+        pass
+
+    line = encode(NONCE, [b"a"]) + bundle(NONCE, [encode(NONCE, [b"b", b"c"]), encode(NONCE, [])])
+    came: list[bytes] = []
+
+    def read(count: int) -> bytes:
+        if not came:
+            raise HungryError
+        return came.pop()
+
+    reader, found = FrameReader(NONCE, read), []
+    for at in range(len(line)):
+        came.append(line[at : at + 1])
+        with contextlib.suppress(HungryError):
+            while (fields := reader.frame()) is not None:
+                found.append(fields)
+    assert found == [[b"a"], [b"b", b"c"], []]
 
 
 def test_endless_noise_takes_no_endless_memory_and_its_end_is_kept() -> None:

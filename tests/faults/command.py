@@ -17,7 +17,7 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,18 +44,19 @@ def die() -> None:
 def die_at_record(number: int, when: str) -> None:
     """End this process before or after the record of that number is in the journal."""
     written = 0
-    write = journal.Journal.write
+    extend = journal.Journal.extend
 
-    def counted(self: journal.Journal, event: str, **what: object) -> None:
+    def counted(self: journal.Journal, event: str, several: Sequence[Mapping[str, object]]) -> None:
         nonlocal written
-        if written == number and when == "before":
-            die()
-        write(self, event, **what)
-        if written == number and when == "after":
-            die()
-        written += 1
+        for what in several:
+            if written == number and when == "before":
+                die()
+            extend(self, event, [what])
+            if written == number and when == "after":
+                die()
+            written += 1
 
-    journal.Journal.write = counted  # type: ignore[method-assign]
+    journal.Journal.extend = counted  # type: ignore[method-assign]
 
 
 class Cutter:

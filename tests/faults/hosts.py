@@ -61,6 +61,7 @@ _READS = {
     "cinder-backup": "/etc/cinder/*.conf /etc/ceph/ceph.conf /etc/ceph/ceph.client.cinder*.keyring",
     "nova-compute": "/etc/nova/*.conf /etc/ceph/nova/ceph.conf /etc/ceph/ceph.client.cinder.keyring",
 }
+_VERSIONS = {"cinder": "2:21.3.1-1~deb12u1", "glance": "2:25.2.2-1~deb12u3", "nova": "2:26.2.2-1~deb12u3"}
 _ROLES = {"controller1": ("glance-api", "cinder-volume", "cinder-backup"), ADMIN: ()}
 
 #: All is copied before /tmp is replaced: what it is copied from may stand there. The last program is the first
@@ -78,7 +79,8 @@ cp -a {files}/etc/. /etc/
 for folder in /var/lib /var/log /run /root /home /var/tmp /dev/shm /tmp; do
   mount -t tmpfs -o mode=0755 none $folder
 done
-mkdir -p /run/sshd /run/systemd/system /var/lib/glance /var/log/qemu
+mkdir -p /run/sshd /run/systemd/system /var/lib/dpkg /var/lib/glance /var/log/qemu
+ln -s /srv/state/packages /var/lib/dpkg/status
 chmod 1777 /tmp /var/tmp
 /usr/sbin/sshd -f /etc/ssh/sshd_config -E /var/log/sshd.log
 exec cat
@@ -342,21 +344,19 @@ class Hosts:
             (etc / path).write_text(text)
         (etc / "ssh/host").chmod(0o600)
         shutil.copy("/etc/ld.so.cache", etc)
-        packages = ["librbd1 16.2.15+ds-0+deb12u1"]
+        packages = {"librbd1": "16.2.15+ds-0+deb12u1"}
         if name == ADMIN:
             (etc / "ceph").mkdir()
-            packages.append("ceph-common 16.2.15+ds-0+deb12u1")
+            packages["ceph-common"] = "16.2.15+ds-0+deb12u1"
         for role in self.roles(name):
             project = role.partition("-")[0]
-            packages += [f"{project}-common 2:26.2.2-1~deb12u3"] if project == "nova" else []
-            packages += [f"{project}-common 2:25.2.2-1~deb12u3"] if project == "glance" else []
-            packages += [f"{project}-common 2:21.3.1-1~deb12u1"] if project == "cinder" else []
+            packages[f"{project}-common"] = _VERSIONS[project]
             conf = "glance-api" if project == "glance" else project
             default, sections = _PARTS[conf]
             text = _CONF.format(project=project, password=PASSWORD, default=default, sections=sections)
             self._conf(etc / project / f"{conf}.conf", text, project)
             if project == "nova":
-                packages.append("libvirt-daemon 9.0.0-4+deb12u2")
+                packages["libvirt-daemon"] = "9.0.0-4+deb12u2"
                 self._conf(etc / "nova/nova-compute.conf", "[DEFAULT]\ncompute_driver = libvirt\n", project)
             unit = state / "units" / f"{role}.service"
             unit.mkdir()
@@ -365,7 +365,8 @@ class Hosts:
                 "Type=simple\nLoadState=loaded\nActiveState=active\nSubState=running\nMainPID=9000000\n"
                 "NRestarts=0\nResult=success\nUnitFileState=enabled\n"
             )
-        (state / "packages").write_text("\n".join(sorted(set(packages))) + "\n")
+        shape = "Package: {}\nStatus: install ok installed\nVersion: {}\n"
+        (state / "packages").write_text("\n".join(shape.format(*one) for one in sorted(packages.items())))
         (state / "restarts").touch()
 
     def _conf(self, path: Path, text: str, owner: str) -> None:

@@ -1,9 +1,8 @@
-"""What files hold, as it travels: what both ends know does not travel again, and what does is made small."""
+"""What files hold, as it travels: what both ends know does not travel again."""
 
 from __future__ import annotations
 
 import hashlib
-import zlib
 from collections.abc import Mapping
 from functools import lru_cache
 
@@ -14,10 +13,6 @@ __all__ = ["Contents", "digest_of", "packed", "unpacked"]
 
 #: How many of a path's contents are remembered: most hosts of a site have the same files.
 _REMEMBERED = 4
-#: Shorter ones are not worth the work.
-_SHORT = 512
-#: What no host may make us unpack: its own limit for a file.
-_LARGEST = 1 << 26
 
 
 class Contents:
@@ -43,13 +38,12 @@ def digest_of(content: bytes) -> str:
 
 
 def packed(content: bytes, old: bytes | None = None) -> bytes:
-    """A content with a letter before it: ``=`` as it is, ``z`` by zlib, ``d`` as the difference to ``old``."""
+    """A content with a sign before it: ``=`` as it is, ``d`` as the difference to ``old``."""
     if old is not None:
         change = delta(old, content)
         if len(change) < len(content) // 4:
             return b"d" + change
-    small = zlib.compress(content, 6) if len(content) > _SHORT else content
-    return b"z" + small if len(small) < len(content) else b"=" + content
+    return b"=" + content
 
 
 def unpacked(field: bytes) -> bytes:
@@ -57,15 +51,6 @@ def unpacked(field: bytes) -> bytes:
 
     :raises WireError: it is none.
     """
-    if field[:1] == b"=":
-        return field[1:]
-    if field[:1] != b"z":
+    if field[:1] != b"=":
         raise WireError("a file's content is none")
-    maker = zlib.decompressobj()
-    try:
-        content = maker.decompress(field[1:], _LARGEST)
-    except zlib.error as error:
-        raise WireError("a file's content is none") from error
-    if not maker.eof:
-        raise WireError("a file's content is too long")
-    return content
+    return field[1:]

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from . import program
 from .errors import HostError
 from .protocol import Batch, Fields, Parcel
-from .wire import CHUNK, FrameReader, WireError, encode
+from .wire import CHUNK, FrameReader, WireError, bundle, encode
 
 __all__ = ["ENDING", "BrokenError", "Conversation", "Receive", "Said", "Talk", "bootstrap", "failure"]
 
@@ -109,7 +109,7 @@ class Conversation:
         :raises HostError: the payload does not run there; nothing was done.
         :raises BrokenError: the line is down, or the host stopped answering.
         """
-        data = b"".join([encode(self._nonce, fields) for fields in parcel.frames])
+        data = bundle(self._nonce, [encode(self._nonce, fields) for fields in parcel.frames])
         wanted = {fields[0] for fields in parcel.frames} - {b"group", b"go"}
         said: Said = {}
         try:

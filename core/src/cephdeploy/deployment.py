@@ -41,21 +41,23 @@ __all__ = ["Deployment", "components", "connect", "in_play", "load", "target"]
 
 
 def components(plugins: Sequence[str] = ()) -> list[Component]:
-    """What every installed plugin says of its part of the site file.
-
-    All of them, not only the chosen: a section of a plugin that does not take part now is no error.
-    """
+    """What plugins say of their part of the site file: these, or every one that is installed."""
     return list(Plugins(list(plugins) or list(installed())).components().values())
 
 
-def load(path: str | Path) -> SiteSettings:
+def load(path: str | Path, plugins: Sequence[str] = ()) -> SiteSettings:
     """Read a site file.
 
+    A section or a role of a plugin that does not take part now is no error. Such a plugin is imported only when
+    the file names one.
+
+    :param plugins: those that take part, if that is known.
     :raises SiteFileError: with every fault and its place.
     """
     from . import sitefile
 
-    return sitefile.load(Path(path), components())
+    known = installed().keys() >= set(plugins)
+    return sitefile.load(Path(path), components(plugins if known else ()), all_components=components)
 
 
 def in_play(settings: SiteSettings, chosen: Mapping[str, Component]) -> list[str]:
@@ -137,12 +139,18 @@ class Deployment:
         reach: Callable[[SiteSettings, str], Host] | None = None,
         undo: Past | None = None,
         off: bool = False,
+        holder: str = "",
     ) -> Self:
         """Connect to every host in play, ask for facts, and let the plugins declare.
 
         :param reach: makes a host of a name, in place of the site's executor; tests hand over fake ones.
         :param undo: a past run: the deployment is of its rollback, and the plugins declare nothing.
         :param off: the deployment is of taking the plugins' components off Ceph.
+        :param holder: who, from where, since when, to be told to whoever is refused: holds the lock of every host
+            until the lines are closed, so that there is one run at a time. The admin host's at once: of two
+            operators one gets it, and the other has nothing to let go. Every other host's by the next that it is
+            asked. Empty: nothing is held, and nothing may be changed.
+        :raises LockedError: somebody else holds the admin host's. :meth:`plan` raises it for another host's.
         :raises HostError: for the first host that can't be reached, with all others that can't.
         """
         chosen = plugins if isinstance(plugins, Plugins) else Plugins(plugins)
@@ -151,27 +159,19 @@ class Deployment:
         names = in_play(settings, chosen.components()) if undo is None else _of(undo, settings)
         timings = Timings()
         with ExitStack() as stack:
-            hosts = _held(settings, names, reach, stack, timings)
+            hosts = _reached(settings, names, reach, stack, timings)
+            if holder:
+                admin = settings.ceph.admin
+                hosts[admin] = Locked(hosts[admin], holder, keep=True)
             site = facts.gather(settings, hosts)
+            if holder:
+                hosts |= {name: Locked(host, holder) for name, host in hosts.items() if name != admin}
             graph = build(
                 _declared(chosen, site, undo, off),
                 serial=lambda role: settings.serial_of(role),
                 find_author=lambda address: author_of(address, site, chosen.names),
             )
             return cls(site, graph, hosts, chosen, timings, stack.pop_all())
-
-    def hold(self, holder: str) -> None:
-        """Hold the lock of every host until the lines are closed: one run at a time.
-
-        The admin host's at once: of two operators one gets it, and the other has nothing to let go. Every other
-        host's by the next that it is asked.
-
-        :param holder: who, from where, since when: told to whoever is refused.
-        :raises LockedError: somebody else holds the admin host's. :meth:`plan` raises it for another host's.
-        """
-        for name, host in self.hosts.items():
-            self.hosts[name] = Locked(host, holder, keep=name == self.site.ceph.admin)
-        self.hosts[self.site.ceph.admin].exchange([])
 
     def plan(self, *, limit: Collection[str] = ()) -> Plan:
         """Look at every resource and compare; changes nothing.
@@ -285,7 +285,7 @@ def _sparing(chosen: Plugins, site: Site) -> list[Declaration]:
     ]
 
 
-def _held(
+def _reached(
     settings: SiteSettings,
     names: Sequence[str],
     reach: Callable[[SiteSettings, str], Host] | None,

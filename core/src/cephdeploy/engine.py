@@ -25,7 +25,7 @@ from .planner import Plan, differences, digest, recorded, shown
 from .redaction import redacted
 from .requests import Answer, Chain, Group, Host, Look, Pick, Ran, Remove, Request, Restart, Restore, Run, Write
 from .resource import Resource, State, Unfit, failed
-from .values import UNKNOWN, Address, Ref, Unknown, resolved
+from .values import UNKNOWN, Address, Ref, Unknown
 
 __all__ = ["Finished", "Outcome", "Result", "Started", "Status", "apply", "observe"]
 
@@ -256,7 +256,7 @@ class _Walk:
         return state.outputs.get(ref.attribute, UNKNOWN) if state is not None else UNKNOWN
 
     def _resolved(self, address: Address) -> tuple[Resource, State | None]:
-        return resolved(self._graph.nodes[address].resource, self._lookup), self._states.get(address)
+        return self._graph.nodes[address].resource.resolved(self._lookup), self._states.get(address)
 
     def run(self) -> Result:
         began = time.monotonic()
@@ -298,11 +298,9 @@ class _Walk:
         host, outcomes = self._ended()
         self._busy.discard(host)
         self._free.add(host)
-        for outcome in outcomes:
-            first = outcome.address not in self._outcomes
-            self._end(outcome)
-            if first:
-                self._sorter.done(outcome.address)
+        first = [outcome.address for outcome in outcomes if outcome.address not in self._outcomes]
+        self._end(*outcomes)
+        self._sorter.done(*first)
 
     def _ended(self) -> tuple[str, list[Outcome]]:
         """A host that is done with its batch, and with what that batch called for."""
@@ -336,12 +334,15 @@ class _Walk:
             return False
         return address.kind != BARRIER and address in self._todo
 
-    def _end(self, outcome: Outcome) -> None:
-        if outcome.status != Status.CHANGED:
-            self._bad.setdefault(outcome.address, outcome.address)
-        self._outcomes[outcome.address] = outcome
-        self._journal.write("end", step=str(outcome.address), status=outcome.status, detail=outcome.detail)
-        self._listener(Finished(outcome))
+    def _end(self, *outcomes: Outcome) -> None:
+        for outcome in outcomes:
+            if outcome.status != Status.CHANGED:
+                self._bad.setdefault(outcome.address, outcome.address)
+            self._outcomes[outcome.address] = outcome
+        ends = [{"step": str(one.address), "status": one.status, "detail": one.detail} for one in outcomes]
+        self._journal.extend("end", ends)
+        for outcome in outcomes:
+            self._listener(Finished(outcome))
 
     def _begin(self, host: str, addresses: Sequence[Address]) -> None:
         """Send what is ready on one host."""

@@ -14,10 +14,10 @@ from concurrent.futures import wait
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from .distros import Distro
+from .distros import Distro, asked, told
 from .errors import CephdeployError, HostError, PreflightError
 from .plugins import driver, installed
-from .requests import Answer, Group, Look, Ran, Run, Seen
+from .requests import Answer, Group, Installed, Look, Ran, Run, Seen
 from .requests import Host as Line
 from .site import CephCluster, Host, Site
 
@@ -77,23 +77,20 @@ class _Asked:
         """
         looks = (Look(path="/etc/os-release", content=True), Look(path="/run/systemd/system"))
         ceph = _ceph_questions(()) if self.is_admin else []
-        return [*ceph, Group(requests=(*looks, *self._versions))]
+        return [*ceph, Group(requests=looks), *(Group(requests=(versions,)) for versions in self._versions)]
 
     def host(self, answers: Sequence[Sequence[Answer]]) -> Host:
         """The host, with what is installed of OpenStack and Ceph.
 
         :raises PreflightError: there is no systemd, or no distribution driver fits.
         """
-        release, systemd, *versions = answers[-1]
+        about = len(answers) - len(self._versions)
+        release, systemd = answers[about - 1]
         if not isinstance(systemd, Seen) or systemd.type != "directory":
             raise self._unfit("systemd does not run there; cephdeploy restarts services by systemd")
         distro = self._distro(release)
-        versioned = versions[self._versions.index(_versions(distro))]
-        said = dict(
-            line.split(maxsplit=1)
-            for line in (versioned.text if isinstance(versioned, Ran) else "").splitlines()
-            if len(line.split()) == 2
-        )
+        (versions,) = answers[about + self._versions.index(_versions(distro))]
+        said = told(versions)
         known = {
             project: said[package]
             for project, package in distro.versions.items()
@@ -177,8 +174,8 @@ def _guesses() -> list[Distro]:
     return [one for one in found if isinstance(one, Distro)]
 
 
-def _versions(distro: Distro) -> Run:
-    return Run(argv=(*distro.versions_query, *distro.versions.values()), accept=(0, *range(1, 20), _MISSING))
+def _versions(distro: Distro) -> Run | Installed:
+    return asked(distro.versions.values(), query=distro.query, record=distro.record)
 
 
 def _ceph_questions(prefix: tuple[str, ...]) -> list[Group]:

@@ -9,7 +9,7 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -43,6 +43,10 @@ class Record(Protocol):
         """
         ...
 
+    def extend(self, event: str, several: Sequence[Mapping[str, object]]) -> None:
+        """Append several of one event, as :meth:`write` does."""
+        ...
+
 
 class NoJournal:
     """For tests and for callers that keep records of their own."""
@@ -50,6 +54,9 @@ class NoJournal:
     run = ""
 
     def write(self, event: str, **what: object) -> None:
+        pass
+
+    def extend(self, event: str, several: Sequence[Mapping[str, object]]) -> None:
         pass
 
 
@@ -75,11 +82,15 @@ class Journal:
         return made
 
     def write(self, event: str, **what: object) -> None:
-        """Append one event; it is on disk when this returns."""
-        entry = {"at": time.time(), "event": event, **{name: _cleaned(value) for name, value in what.items()}}
-        line = json.dumps(entry) + "\n"
+        """As :meth:`Record.write`."""
+        self.extend(event, [what])
+
+    def extend(self, event: str, several: Sequence[Mapping[str, object]]) -> None:
+        """As :meth:`Record.extend`."""
+        now = time.time()
+        entries = ({"at": now, "event": event, **{name: _cleaned(it) for name, it in what.items()}} for what in several)
         try:
-            left = line.encode()
+            left = "".join(json.dumps(entry) + "\n" for entry in entries).encode()
             while left:
                 left = left[os.write(self._file, left) :]
             os.fsync(self._file)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import re
@@ -263,7 +262,9 @@ def _diff(resource: Resource, have: State | None, want: State) -> str:
 @lru_cache(maxsize=64)
 def _hunks(before: bytes, after: bytes) -> str:
     """Compared once for all hosts that have the same file."""
+    from difflib import unified_diff
+
     old, new = (text.decode(errors="replace").splitlines() for text in (before, after))
     # without its first two lines, which name the files
-    hunks = list(difflib.unified_diff(old, new, n=2, lineterm=""))[2:]
+    hunks = list(unified_diff(old, new, n=2, lineterm=""))[2:]
     return "\n".join(_HIDDEN.sub(r"\1<hidden>", line) for line in hunks)

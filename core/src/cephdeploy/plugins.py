@@ -6,7 +6,6 @@ a distribution, a transport.
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -40,9 +39,17 @@ class Installed:
     """A plugin that is installed, told by its metadata alone: nothing was imported."""
 
     name: str
-    distribution: str
-    version: str
     entry_point: EntryPoint
+
+    @property
+    def distribution(self) -> str:
+        """The distribution that it is from. Its metadata is read when it is asked for: a start needs none."""
+        return self.entry_point.dist.name if self.entry_point.dist else "?"
+
+    @property
+    def version(self) -> str:
+        """The version of that distribution."""
+        return self.entry_point.dist.version if self.entry_point.dist else "?"
 
 
 def installed(group: str = GROUP) -> dict[str, Installed]:
@@ -69,8 +76,7 @@ def _installed(group: str, path: tuple[str, ...]) -> dict[str, Installed]:
     # importlib.metadata and not stevedore's cache: that is stale for two minutes after a reinstall and
     # forgets which distribution an entry point is from
     for point in _points(group, path):
-        dist = point.dist
-        one = Installed(point.name, dist.name if dist else "?", dist.version if dist else "?", point)
+        one = Installed(point.name, point)
         other = found.get(one.name)
         if other is not None and (other.distribution, other.entry_point.value) != (one.distribution, point.value):
             raise PluginError(
@@ -116,6 +122,8 @@ def _uncached(group: str, name: str) -> Any:
 
 
 def _near(name: str, known: Iterable[str]) -> str:
+    import difflib
+
     names = list(known)
     near = difflib.get_close_matches(name, names, n=1)
     if near:

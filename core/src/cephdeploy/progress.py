@@ -12,15 +12,17 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from rich.console import Console, Group
-from rich.live import Live
 from rich.text import Text
 
 from .engine import Finished, Started, Status
 from .report import words
+from .report.paper import put
 from .report.recap import finished_line
 from .values import Address
 
 if TYPE_CHECKING:
+    from rich.live import Live
+
     from .planner import Action, Plan
     from .report.paper import Paper
 
@@ -43,8 +45,12 @@ class _Area:
         self._console = console
         self._paper = paper
         self._began = time.monotonic()
-        # the area is only ever drawn from our own state: a line of a foreign print can't tear it
-        self._live = Live(self, console=console, refresh_per_second=10, transient=True) if live else None
+        self._live: Live | None = None
+        if live:
+            from rich.live import Live
+
+            # the area is only ever drawn from our own state: a line of a foreign print can't tear it
+            self._live = Live(self, console=console, refresh_per_second=10, transient=True)
 
     def __enter__(self) -> Self:
         self._began = time.monotonic()
@@ -66,7 +72,7 @@ class _Area:
 
     def print(self, line: Text) -> None:
         """A line that stays, above the area."""
-        self._console.print(line, soft_wrap=self._live is None)
+        put(self._console, line, whole=self._live is None)
 
     def _frame(self) -> tuple[str, str]:
         return _FRAMES[int(time.monotonic() * 8) % len(_FRAMES)] + " ", "cyan"

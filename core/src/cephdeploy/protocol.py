@@ -18,6 +18,7 @@ from .requests import (
     Chained,
     Group,
     Hold,
+    Installed,
     Kept,
     Look,
     MakeDirectory,
@@ -90,7 +91,7 @@ class Batch:
                 accept = ",".join(map(str, request.accept)) if isinstance(request, Run) else ""
                 doer, *rest = _encoded(request)
                 frames.append((key, doer, accept.encode(), *rest, *self._content(request)))
-        frames.append((b"go",))
+        frames.append((b"go", b"%d" % looks))
         #: What to send.
         self.parcel = Parcel(
             frames,
@@ -205,6 +206,8 @@ def _sort_of_work(request: Request) -> str:
             return "restarts"
         case Run():
             return _WORK.get(request.argv[0].rpartition("/")[2], "other commands")
+        case Installed():
+            return "packages"
     return "files and units"
 
 
@@ -240,6 +243,8 @@ def _shown(request: Request) -> str:
             return f"look at {request.path}"
         case Unit():
             return f"look at {request.name}"
+        case Installed():
+            return f"read {request.record}"
     return f"read what {request.unit} reads"
 
 
@@ -257,6 +262,7 @@ def _encoded(request: Request) -> list[bytes]:
                 b"%g" % request.timeout,
                 request.user.encode(),
                 request.keep.encode(),
+                request.until.encode(),
                 _raw(request.stdin),
                 "\0".join(pick.path).encode() if pick else b"",
                 pick.key.encode() if pick else b"",
@@ -269,6 +275,8 @@ def _encoded(request: Request) -> list[bytes]:
             ]
         case Look():
             return [b"look", request.path.encode(), b"1" if request.content else b"0"]
+        case Installed():
+            return [b"installed", request.record.encode(), "\0".join(request.names).encode()]
         case Write():
             return [
                 b"write",

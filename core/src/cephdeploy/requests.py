@@ -20,6 +20,7 @@ __all__ = [
     "Group",
     "Hold",
     "Host",
+    "Installed",
     "Kept",
     "Look",
     "MakeDirectory",
@@ -61,6 +62,8 @@ class Run:
     :param user: the account to run as; empty for the session's own (root).
     :param keep: what comes back of its standard output: the text, the SHA-256 of its stripped bytes
         (a key that is only compared never leaves its host), or nothing.
+    :param until: with ``digest``: only what stands before this becomes one, or nothing where that is blank;
+        this and what is behind it comes back as it is. Where it does not occur all of the output is a secret.
     """
 
     argv: tuple[str, ...]
@@ -68,6 +71,7 @@ class Run:
     timeout: float = 60
     user: str = ""
     keep: Literal["text", "digest", "nothing"] = "text"
+    until: str = ""
     pick: Pick | None = None
     #: Other exit statuses that are an answer and not a failure.
     accept: tuple[int, ...] = ()
@@ -90,6 +94,17 @@ class Look:
 
     path: str
     content: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Installed:
+    """Ask dpkg's own record for packages: a :class:`Ran` with a line ``NAME VERSION`` for each that is installed.
+
+    :param record: the file; apt reads it as well (its ``Dir::State::status``).
+    """
+
+    record: str
+    names: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,7 +225,7 @@ class Chain:
     default: tuple[str, ...] = ()
 
 
-Request = Run | Look | Write | Kept | Restore | Remove | Hold | MakeDirectory | Unit | Restart | Chain
+Request = Run | Look | Installed | Write | Kept | Restore | Remove | Hold | MakeDirectory | Unit | Restart | Chain
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,11 +7,10 @@ and plain decimal fractions are anything else.
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 import yaml
-from pydantic import Field, ValidationError, create_model
+from pydantic import ConfigDict, Field, ValidationError, create_model
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, to_jsonable_python
 
@@ -52,13 +51,16 @@ def load(
     components: Iterable[Component],
     name: str | None = None,
     folder: Path | None = None,
+    all_components: Callable[[], Iterable[Component]] | None = None,
 ) -> SiteSettings:
     """Read the site file.
 
     :param path_or_text: the file as a ``Path``, or what stands in it as text or bytes.
-    :param components: the sections and roles that the installed plugins have.
+    :param components: the sections and roles that plugins have.
     :param name: what faults call the file; by default the path as given, or ``site.yml`` for a text.
     :param folder: where relative paths begin; by default the file's own folder; for a text, none.
+    :param all_components: gives more of them, asked only when the file names a section or a role that ``components``
+        don't have.
     :raises SiteFileError: the file has faults: all of them, in the file's order.
     :raises SettingsError: there is no such file, or it can't be read.
     """
@@ -72,6 +74,8 @@ def load(
         content = path_or_text if isinstance(path_or_text, bytes) else path_or_text.encode(errors="surrogatepass")
     faults = _Faults(_printed(name or "site.yml"))
     root = _read(content, faults)
+    if root is not None and all_components is not None and not _explained(root, known):
+        known = Component.check(all_components())
     site = _judge(root, known, folder, faults) if root is not None else None
     if site is None or faults:
         raise SiteFileError(faults.sorted())
@@ -206,6 +210,8 @@ _PRIVATE_KEYS = re.compile(r"pass|secret|token|credential|keyring", re.IGNORECAS
 
 def _near(word: str, known: Iterable[str]) -> str:
     """``; did you mean 'x'?``, or nothing."""
+    import difflib
+
     found = difflib.get_close_matches(word[:64], list(known), n=1, cutoff=0.6)
     return f"; did you mean '{found[0]}'?" if found else ""
 
@@ -532,12 +538,27 @@ def _roles(components: Iterable[Component]) -> dict[str, str]:
     return roles
 
 
+def _explained(root: _Part, components: tuple[Component, ...]) -> bool:
+    """Whether every section and every role that the file names is core's or one of ``components``'."""
+    sections = {*SiteFile.model_fields, *(component.name for component in components)}
+    roles = _roles(components)
+    named = root.value if isinstance(root.value, dict) else {}
+    return all(key in sections or _is_aside(key) for key in named) and all(
+        role in roles for _, role, _ in _role_parts(root)
+    )
+
+
+def _is_aside(key: str) -> bool:
+    """Whether ``key`` is a place for anchors, which is not read."""
+    return key.startswith("x-")
+
+
 def _judge(root: _Part, components: tuple[Component, ...], folder: Path | None, faults: _Faults) -> SiteSettings | None:
     if not isinstance(root.value, dict):
         kind = "a list" if isinstance(root.value, list) else "one value"
         faults.at(root.mark, f"the file must be a mapping, with keys such as 'ceph:' and 'hosts:', not {kind}")
         return None
-    parts = {key: part for key, part in root.value.items() if not key.startswith("x-")}
+    parts = {key: part for key, part in root.value.items() if not _is_aside(key)}
     top = _Part(parts, root.mark, root.key)
     model = _file_model(components)
     file, data = _validated(model, top, folder, components, faults)
@@ -663,6 +684,8 @@ def _each(model: type[Any], data: object, folder: Path | None) -> dict[str, Any]
 
 class _OneHost(Settings):
     """An entry under `hosts` that is judged by itself."""
+
+    model_config = ConfigDict(use_attribute_docstrings=False)
 
     hosts: dict[HostRange, HostGroup]
 

@@ -224,7 +224,7 @@ def references(value: object) -> Iterator[Ref]:
         yield value
         return
     for part in _parts(value):
-        if not isinstance(part, _LEAVES):
+        if type(part) not in _LEAVES:
             yield from references(part)
 
 
@@ -234,12 +234,12 @@ def _parts(value: object) -> Iterable[object]:
     if isinstance(value, tuple | list | frozenset):
         return value
     if is_dataclass(value) and not isinstance(value, type):
-        return (getattr(value, field.name) for field in fields(value))
+        return [getattr(value, name) for name in value.__dataclass_fields__]
     return ()
 
 
 #: What has no reference inside, and is met most.
-_LEAVES = (str, int, float, bytes, type(None), Address)
+_LEAVES = frozenset((str, int, float, bytes, bool, type(None), Address))
 
 T = TypeVar("T")
 
@@ -250,7 +250,7 @@ def resolved(value: T, lookup: Callable[[Ref], object]) -> T:
 
 
 def _resolved(value: Any, lookup: Callable[[Ref], object]) -> object:
-    if isinstance(value, _LEAVES):
+    if type(value) in _LEAVES:
         return value
     if isinstance(value, Ref):
         return lookup(value)

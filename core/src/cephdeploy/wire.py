@@ -1,12 +1,15 @@
 """The frames of the conversation with a host, the same code on both ends.
 
-Sent to the host as text and run there by its own python3 (3.6 and up): no imports, and no annotation that
-3.6 could not evaluate.
+Sent to the host as text and run there by its own python3 (3.6 and up): no import that costs anything, and no
+annotation that 3.6 could not evaluate.
 
-A frame is a list of byte strings: ``<nonce> <length>,<length>,...\\n`` and then the strings themselves.
+A frame is a list of byte strings: ``<nonce> <length>,<length>,...\\n`` and then the strings themselves. Several
+travel together as a bundle: ``<nonce> z<length>\\n`` and then the frames, made small by zlib.
 Whatever stands before a nonce (a login script's greeting) is skipped. The nonce is random and its holder
 never says it followed by a space except to begin a frame, so no noise can be taken for one.
 """
+
+import zlib
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,6 +33,12 @@ def encode(nonce: bytes, fields: "Iterable[bytes]") -> bytes:
     return b"".join([nonce, b" ", lengths, b"\n", *parts])
 
 
+def bundle(nonce: bytes, frames: "Iterable[bytes]") -> bytes:
+    """Frames, each by :func:`encode`, as one byte string of a third of their size."""
+    data = zlib.compress(b"".join(frames))
+    return b"%b z%d\n%b" % (nonce, len(data), data)
+
+
 def lengths_of(header: bytes) -> "list[int]":
     """The lengths in a header's text after its nonce.
 
@@ -50,31 +59,51 @@ class FrameReader:
 
     :param nonce: what every frame begins with.
     :param read: gives up to n bytes when called with n, and ``b""`` at the end of the stream.
-    :param limit: the largest frame; a larger one is refused by its header, before any memory is taken for it.
+    :param limit: the largest frame, and the most that a bundle may hold; a larger frame is refused by its header,
+        before any memory is taken for it.
+    :param bundles: whether there may be any; in a bundle there may not.
     """
 
-    def __init__(self, nonce: bytes, read: "Callable[[int], bytes]", limit: int = 1 << 28) -> None:
+    def __init__(
+        self, nonce: bytes, read: "Callable[[int], bytes]", limit: int = 1 << 28, bundles: bool = True
+    ) -> None:
         self.nonce = nonce + b" "
         self.read = read
         self.limit = limit
+        self.bundles = bundles
         self.buffer = bytearray()
         self.noise = bytearray()
+        self.unbundled = []  # type: list[list[bytes]]
 
     def frame(self) -> "list[bytes] | None":
         """The next frame's fields, or None at the end of the stream.
 
-        :raises WireError: a header that is none, a frame over the limit, or an end inside a frame.
+        What is there is taken off the stream only when all of a frame is: where ``read`` raises, ask again.
+
+        :raises WireError: a header that is none, a frame or a bundle over the limit, or an end inside one.
         """
-        if not self._at_nonce():
-            return None
-        begin = len(self.nonce)
+        while not self.unbundled:
+            if not self._at_nonce():
+                return None
+            begin = len(self.nonce)
+            end = self._end_of_header(begin)
+            bundled = self.bundles and self.buffer[begin : begin + 1] == b"z"
+            fields = self._fields(lengths_of(bytes(self.buffer[begin + bundled : end])), end + 1)
+            if not bundled:
+                return fields
+            self.unbundled = self._frames_in(b"".join(fields))
+        return self.unbundled.pop(0)
+
+    def _end_of_header(self, begin: int) -> int:
         end = self.buffer.find(b"\n", begin, HEADER_LIMIT)
         while end < 0:
             if len(self.buffer) >= HEADER_LIMIT or not self._more():
                 raise WireError("a frame's header does not end")
             end = self.buffer.find(b"\n", begin, HEADER_LIMIT)
-        sizes = lengths_of(bytes(self.buffer[begin:end]))
-        at = end + 1
+        return end
+
+    def _fields(self, sizes: "list[int]", at: int) -> "list[bytes]":
+        """What stands at a place of the buffer, and all up to its end is taken off."""
         total = sum(sizes)
         if total > self.limit:
             raise WireError("a frame of %d bytes is over the limit of %d" % (total, self.limit))
@@ -88,6 +117,24 @@ class FrameReader:
                 at += size
         del self.buffer[:at]
         return fields
+
+    def _frames_in(self, data: bytes) -> "list[list[bytes]]":
+        """The frames of a bundle."""
+        maker = zlib.decompressobj()
+        try:
+            inside = maker.decompress(data, self.limit)
+        except zlib.error:
+            raise WireError("a bundle of frames is none") from None
+        if not maker.eof:
+            raise WireError("a bundle of frames is cut off, or over the limit of %d bytes" % self.limit)
+        reader = FrameReader(self.nonce[:-1], lambda count: b"", self.limit, bundles=False)
+        reader.buffer += inside
+        frames = []
+        fields = reader.frame()
+        while fields is not None:
+            frames.append(fields)
+            fields = reader.frame()
+        return frames
 
     def _at_nonce(self) -> bool:
         """Skip noise until the buffer begins with a nonce; False at the end of the stream."""

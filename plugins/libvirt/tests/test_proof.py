@@ -8,14 +8,17 @@ from typing import Any
 import pytest
 
 from cephdeploy.errors import ProofError
-from cephdeploy.requests import Ran
+from cephdeploy.requests import Ran, Request
 from cephdeploy.values import Fingerprint
 from cephdeploy_libvirt.proof import guests_socket_answers, no_driver, no_socket_directory, secret_is_the_key
 
 HOST: Any = SimpleNamespace(
     name="compute1",
     distro=SimpleNamespace(
-        packages={"qemu-rbd": ("qemu-block-extra",)}, query=("query",), qemu=SimpleNamespace(user="libvirt-qemu")
+        packages={"qemu-rbd": ("qemu-block-extra",)},
+        query=(),
+        record="status",
+        qemu=SimpleNamespace(user="libvirt-qemu"),
     ),
 )
 
@@ -40,6 +43,9 @@ class Bench:
         assert self._answer is not None
         return self._answer
 
+    def ask(self, host: str, request: Request) -> list[Ran]:
+        return [self.attempt(host)]
+
 
 def judged(real: str | None, held: str | None) -> str:
     return secret_is_the_key(Bench(real, held), HOST, "client.cinder")  # type: ignore[arg-type]
@@ -63,9 +69,9 @@ def test_a_secret_that_is_not_the_key_is_told_by_fingerprints(real: str | None, 
 
 
 def test_a_missing_driver_is_told_by_its_package() -> None:
-    absent = Bench(answer=Ran(status=1, out=b""))
+    absent = Bench(answer=Ran(status=0, out=b""))
     assert no_driver(absent, HOST).startswith("QEMU on compute1 has no rbd driver: qemu-block-extra is not")  # type: ignore[arg-type]
-    there = Bench(answer=Ran(status=0, out=b"qemu-block-extra installed\n"))
+    there = Bench(answer=Ran(status=0, out=b"qemu-block-extra 1:7.2\n"))
     assert no_driver(there, HOST) == ""  # type: ignore[arg-type]
 
 

@@ -6,10 +6,28 @@ its /etc/os-release (or ID and major version, such as ``centos7``, for one that 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["Account", "Distro"]
+from ..requests import Answer, Installed, Ran, Run
+
+__all__ = ["Account", "Distro", "asked", "told"]
+
+
+def asked(names: Iterable[str], *, query: tuple[str, ...], record: str) -> Run | Installed:
+    """The question which versions of packages are installed, by a distribution's ``record`` or ``query``."""
+    names = tuple(names)
+    if record:
+        return Installed(record=record, names=names)
+    # rpm's status is the number of those that are not
+    return Run(argv=(*query, *names), accept=tuple(range(len(names) + 1)))
+
+
+def told(answer: Answer) -> dict[str, str]:
+    """The version of each installed package, from the answer to :func:`asked`."""
+    lines = answer.text.splitlines() if isinstance(answer, Ran) else []
+    pairs = (line.split() for line in lines)
+    return {words[0]: words[1] for words in pairs if len(words) == 2}
 
 
 @dataclass(frozen=True)
@@ -24,8 +42,8 @@ class Account:
 class Distro:
     """One distribution, or several that name things alike.
 
-    :param query: command that prints ``NAME installed`` for each installed package of its arguments.
-    :param versions_query: command that prints ``NAME VERSION`` likewise.
+    :param query: command that prints ``NAME VERSION`` for each installed package of its arguments.
+    :param record: dpkg's own record of what is installed; read in place of asking by ``query``.
     :param install: command that installs its arguments without asking.
     :param packages: role of a package to its names: ``rbd-client`` (ceph and rbd commands, Python's
         rbd), ``qemu-rbd`` (QEMU's rbd driver).
@@ -41,11 +59,11 @@ class Distro:
     """
 
     name: str
-    query: tuple[str, ...]
-    versions_query: tuple[str, ...]
     install: tuple[str, ...]
     packages: Mapping[str, tuple[str, ...]]
     versions: Mapping[str, str]
+    query: tuple[str, ...] = ()
+    record: str = ""
     unit_prefix: str = ""
     units: Mapping[str, str] = field(default_factory=dict)
     accounts: Mapping[str, Account] = field(default_factory=dict)

@@ -10,8 +10,8 @@ __all__ = ["debian", "ubuntu"]
 
 debian = Distro(
     name="debian",
-    query=("dpkg-query", "--show", "--showformat", "${Package} ${db:Status-Status}\\n"),
-    versions_query=("dpkg-query", "--show", "--showformat", "${Package} ${Version}\\n"),
+    # where apt looks too
+    record="/var/lib/dpkg/status",
     install=(
         "apt-get",
         "install",

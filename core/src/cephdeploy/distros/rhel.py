@@ -10,8 +10,7 @@ __all__ = ["centos7", "fedora", "rhel"]
 
 rhel = Distro(
     name="rhel",
-    query=("rpm", "--query", "--queryformat", "%{NAME} installed\\n"),
-    versions_query=("rpm", "--query", "--queryformat", "%{NAME} %{VERSION}\\n"),
+    query=("rpm", "--query", "--queryformat", "%{NAME} %{VERSION}\\n"),
     install=("dnf", "install", "--assumeyes", "--"),
     packages={
         # RDO's cinder requires no ceph package at all: python3-rbd is ours to add

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["LibvirtSecret"]
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+#: What stands between the key, which is in base64, and what else libvirt is asked in the same breath.
+_APART = ":and:"
 _XML = """<secret ephemeral='no' private='no'>
   <uuid>{uuid}</uuid>
   <usage type='ceph'>
@@ -56,34 +58,33 @@ class LibvirtSecret(Resource):
         return self.uuid
 
     def probe(self) -> Sequence[Request]:
-        return (
-            # the status is of the last of them
-            Run(argv=("virsh", "-q", f"secret-dumpxml {self.uuid}; secret-list"), accept=(0, 1)),
-            Run(argv=("virsh", "-q", "secret-get-value", self.uuid), keep="digest", accept=(0, 1)),
-        )
+        # in one process, as each begins a conversation with libvirt; the status is of the last of them
+        asked = f"secret-get-value {self.uuid}; echo {_APART}; secret-dumpxml {self.uuid}; secret-list"
+        return (Run(argv=("virsh", "-q", asked), keep="digest", until=_APART, accept=(0, 1)),)
 
     def read(self, answers: Sequence[Answer]) -> State | None:
-        listed, value = answers
-        assert isinstance(listed, Ran) and isinstance(value, Ran)
+        (listed,) = answers
+        assert isinstance(listed, Ran)
         if listed.status == 127:
             raise Unfit("there is no virsh; install libvirt, or take the role nova-compute from the host")
         if listed.status != 0:
             raise Unfit(f"libvirt does not answer: {listed.reason}; look at libvirtd, or virtsecretd")
-        for uuid, usage in _listed(listed.text):
+        value, _, rest = listed.text.partition(_APART)
+        for uuid, usage in _listed(rest):
             if usage == self.usage and uuid != self.uuid:
                 raise Unfit(
                     f"libvirt's secret {uuid} has the usage '{self.usage}' already, and {self.uuid} is wanted; "
                     f"keep the old one by ceph.secret_uuids in the site file, or "
                     f"virsh secret-undefine {uuid} if nothing uses it"
                 )
-        xml, end, _ = listed.text.partition("</secret>")
+        xml, end, _ = rest.partition("</secret>")
         if not end:
             return None
         found = re.search(r"<usage type='\w+'>\s*<\w+>([^<]*)<", xml)
         values: dict[str, Value] = {
             "usage": found.group(1) if found else None,
             "ephemeral": "yes" if "ephemeral='yes'" in xml else "no",
-            "value": Fingerprint(value.text) if value.status == 0 and value.text else None,
+            "value": Fingerprint(value) if value else None,
         }
         if "private='yes'" in xml:
             raise Unfit(

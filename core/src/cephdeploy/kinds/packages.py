@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Self
 
+from ..distros import asked, told
 from ..requests import Answer, Ran, Request, Run
 from ..resource import Resource, State, Unfit, Upstream
 from .command import Command
@@ -44,7 +45,7 @@ class Packages(Resource):
 
     Every plugin's wishes for one host merge into one resource.
 
-    :param query: prints ``NAME installed`` for each installed package of its further arguments.
+    :param query: as in :class:`cephdeploy.distros.Distro`, and so is ``record``.
     :param install: installs its further arguments without asking.
     :param allowed: whether cephdeploy may install (the setting ``packages``).
     """
@@ -53,8 +54,9 @@ class Packages(Resource):
     slow: ClassVar[bool] = True
 
     packages: tuple[str, ...]
-    query: tuple[str, ...]
     install: tuple[str, ...]
+    query: tuple[str, ...] = ()
+    record: str = ""
     allowed: bool = True
 
     @classmethod
@@ -64,8 +66,9 @@ class Packages(Resource):
         return cls(
             host=host.name,
             packages=tuple(names),
-            query=host.distro.query,
             install=host.distro.install,
+            query=host.distro.query,
+            record=host.distro.record,
             allowed=site.settings.packages,
             after=tuple(resource.address for resource in repositories(site, host)),
         )
@@ -80,15 +83,14 @@ class Packages(Resource):
         return replace(self, packages=packages, after=after)
 
     def probe(self) -> Sequence[Request]:
-        # both package managers' queries end with 1 when one of the packages is not installed
-        return (Run(argv=(*self.query, *sorted(self.packages)), accept=(0, 1)),)
+        return (asked(sorted(self.packages), query=self.query, record=self.record),)
 
     def read(self, answers: Sequence[Answer]) -> State | None:
         (ran,) = answers
         assert isinstance(ran, Ran)
-        if ran.status > 1 and ran.status != len(self.packages):  # rpm -q: the number that is missing
-            raise Unfit(f"{self.query[0]} failed: {ran.reason}")
-        installed = {line.split()[0] for line in ran.text.splitlines() if line.endswith(" installed")}
+        if ran.status > (0 if self.record else len(self.packages)):
+            raise Unfit(f"{self.record or self.query[0]} does not tell what is installed: {ran.reason}")
+        installed = told(ran)
         return State({name: "installed" if name in installed else None for name in sorted(self.packages)})
 
     def want(self, have: State | None, upstream: Upstream) -> State:

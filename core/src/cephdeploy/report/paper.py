@@ -12,7 +12,9 @@ from rich.text import Text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Line", "Paper", "Piece"]
+    from rich.console import Console
+
+__all__ = ["Line", "Paper", "Piece", "put"]
 
 Line = Text
 #: Text with the style that a terminal shows it in.
@@ -33,6 +35,22 @@ _ASCII = {
     "⠸": "\\",
 }
 _TO_ASCII = str.maketrans(_ASCII)
+
+
+def put(console: Console, line: Line, *, whole: bool) -> None:
+    """A line on an output.
+
+    :param whole: it is not wrapped, as for a pipe, so that ``grep`` finds whole lines.
+    """
+    if not whole or console.color_system is not None:
+        console.print(line, soft_wrap=whole)
+    elif not console.quiet:
+        # as rich would, which takes ten times as long to find that there is nothing to be drawn
+        try:
+            console.file.write(f"{line.plain}\n")
+            console.file.flush()
+        except BrokenPipeError:
+            console.on_broken_pipe()
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,8 @@ _UNSEEN = {"Cc", "Cf", "Cs"}
 
 def plain(text: str) -> str:
     """One line that is safe to show: no control character, and nothing that looks like a secret."""
+    if text.isascii() and text.isprintable():
+        return redacted(text)
     text = _ESCAPE.sub("", text)
     # control characters go first: one in the middle of a key would hide it from the redaction
     kept = (" " if char.isspace() else char for char in text if char.isspace() or not _unseen(char))

@@ -20,6 +20,7 @@ from ..requests import (
     Group,
     Hold,
     Host,
+    Installed,
     Kept,
     Look,
     MakeDirectory,
@@ -275,6 +276,8 @@ class FakeHost(Host):
                 return self._run(request)
             case Look():
                 return self._look(request)
+            case Installed():
+                return self._installed(request)
             case Write():
                 return self._write(request)
             case Kept():
@@ -530,7 +533,10 @@ class FakeHost(Host):
             out = b""
         if request.save and request.run and status == 0:
             self._keep(request.run, request.save, FakeFile(out.strip(), 0o600), "")
-        if request.keep == "digest":
+        if request.keep == "digest" and request.until:
+            secret, mark, rest = out.partition(request.until.encode())
+            out = (hashlib.sha256(secret.strip()).hexdigest().encode() if secret.strip() else b"") + mark + rest
+        elif request.keep == "digest":
             out = hashlib.sha256(out.strip()).hexdigest().encode() if status == 0 else b""
         elif request.keep == "nothing":
             out = b""
@@ -594,6 +600,12 @@ class FakeHost(Host):
         return self.ceph.client(argv, stdin, self.name, read)
 
     # packages
+
+    def _installed(self, request: Installed) -> Ran:
+        if request.record != self.distro.record:
+            return Ran(status=1, err=f"{request.record}: No such file or directory".encode())
+        there = [f"{name} {self.packages[name]}\n" for name in request.names if name in self.packages]
+        return Ran(status=0, out="".join(there).encode())
 
     def _dpkg(self, argv: tuple[str, ...], stdin: bytes, user: str) -> Said:
         given = Words(argv, self.name, valued=("--showformat", "-f"), flags=("--show", "-W"))
@@ -743,6 +755,8 @@ class FakeHost(Host):
             argv, self.name, valued=("-c", "--connect", "--secret", "--file"), flags=("-q", "--quiet", "--plain")
         )
         match given.words:
+            case ["echo", *words]:
+                return 0, " ".join(words) + "\n", ""
             case ["secret-list"]:
                 lines = [f" {uuid}   {secret.type} {secret.usage}\n" for uuid, secret in sorted(self.secrets.items())]
                 if not {"-q", "--quiet"} & set(given.options):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from cephdeploy import Host
+from cephdeploy.distros import asked, told
 from cephdeploy.errors import ProofError
 from cephdeploy.verify import Workbench
 
@@ -58,8 +59,9 @@ def guests_socket_answers(bench: Workbench, directory: str) -> str:
 def no_driver(bench: Workbench, host: Host) -> str:
     """Why QEMU has no rbd driver."""
     packages = host.distro.packages["qemu-rbd"]
-    there = bench.attempt(host.name, *host.distro.query, *packages).text.split()
-    lacking = [name for name in packages if name not in there or "installed" not in there]
+    (answer,) = bench.ask(host.name, asked(packages, query=host.distro.query, record=host.distro.record))
+    there = told(answer)
+    lacking = [name for name in packages if name not in there]
     if lacking:
         return (
             f"QEMU on {host.name} has no rbd driver: {', '.join(lacking)} is not installed; cephdeploy run installs it"
