@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 import threading
 import zlib
@@ -18,13 +17,17 @@ class Lazy(dict):
         exec(PARTS.pop(name), self)
         return self[name]
 """
+_DOCSTRING = re.compile(r'(?m)^( *)"""(?:.|\n)*?"""$')
 #: A line with nothing but a comment, or with nothing.
 _IDLE = re.compile(r"(?m)^\s*(#.*)?\n")
+#: Before each statement of a module; what closes a bracket belongs to the one before.
+_STATEMENT = re.compile(r"(?m)^(?=[^\s)\]}])")
+_DEFINITION = re.compile(r"(?:def|class) (\w+)")
 _ONCE = threading.Lock()
 
 
 def packed() -> bytes:
-    """:func:`source` by zlib: 9 KB and not 40, as what fits into a line's first window costs no round trip."""
+    """:func:`source` by zlib: 11 KB and not 40, as what fits into a line's first window costs no round trip."""
     with _ONCE:  # many threads want it at once, and each would make it
         return _packed()
 
@@ -41,21 +44,11 @@ def source() -> bytes:
     """
     package = resources.files(__package__)
     text = "".join(package.joinpath(name).read_text() for name in ("wire.py", "payload.py"))
-    tree = ast.parse(text)
-    lines = text.splitlines(keepends=True)
-    for node in (tree, *tree.body, *(item for one in tree.body if isinstance(one, ast.ClassDef) for item in one.body)):
-        if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef):
-            for item in filter(_is_text, node.body):
-                lines[item.lineno - 1] = " " * item.col_offset + "pass\n" if len(node.body) == 1 else ""
-                lines[item.lineno : item.end_lineno] = [""] * ((item.end_lineno or item.lineno) - item.lineno)
-    parts = {}
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            parts[node.name] = _IDLE.sub("", "".join(lines[node.lineno - 1 : node.end_lineno]))
-            lines[node.lineno - 1 : node.end_lineno] = [""] * ((node.end_lineno or node.lineno) - node.lineno + 1)
-    rest = _IDLE.sub("", "".join(lines))
-    return f"PARTS = {parts!r}{_LAZY}LAZY = Lazy()\nexec({rest!r}, LAZY)\nSTART = LAZY['main']\n".encode()
-
-
-def _is_text(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+    parts, rest = {}, []
+    for statement in _STATEMENT.split(_IDLE.sub("", _DOCSTRING.sub(r"\1pass", text))):
+        definition = _DEFINITION.match(statement)
+        if definition:
+            parts[definition[1]] = statement
+        else:
+            rest.append(statement)
+    return f"PARTS = {parts!r}{_LAZY}LAZY = Lazy()\nexec({''.join(rest)!r}, LAZY)\nSTART = LAZY['main']\n".encode()

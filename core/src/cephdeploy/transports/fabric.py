@@ -296,7 +296,10 @@ def _parsed(path: Path, changed: int) -> paramiko.PKey:
 
 
 def _fabric() -> fabric.Config:
-    """Fabric's defaults and nothing else: no ~/.fabric.py is run, no environment read, no ssh_config followed."""
+    """Fabric's defaults and nothing else: no ~/.fabric.py is run, no environment read, no ssh_config followed.
+
+    One for each connection: a connection merges what it is given into its own.
+    """
     return fabric.Config(ssh_config=paramiko.SSHConfig(), lazy=True)
 
 
