@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -75,8 +75,12 @@ def held_by(cluster: Cluster, line: Line) -> str:
 
 def children(cluster: Cluster) -> list[str]:
     """What runs below the workers: the lines' other ends."""
-    found = [child for one in cluster.processes.values() for child in psutil.Process(one.pid).children()]
-    return [" ".join(child.cmdline()) for child in found if child.status() != psutil.STATUS_ZOMBIE]
+    found = []
+    for child in [child for one in cluster.processes.values() for child in psutil.Process(one.pid).children()]:
+        with suppress(psutil.NoSuchProcess):  # it ends just now
+            if child.status() != psutil.STATUS_ZOMBIE:
+                found.append(" ".join(child.cmdline()))
+    return found
 
 
 def test_hosts_are_spread_evenly_over_the_workers_and_keep_theirs(cluster: Cluster) -> None:

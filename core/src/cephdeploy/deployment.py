@@ -2,7 +2,7 @@
 
 What the command line itself uses. No global state, no print and no exit in it.
 
-    with Deployment.open(load("site.yml"), ["glance", "cinder"]) as deployment:
+    with Deployment.open(load("site.yml"), ["glance", "cinder"], holder="ann on bastion1") as deployment:
         plan = deployment.plan()
         result = deployment.apply(plan)
 """
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from . import baseline, engine, facts, planner
 from .contents import Contents
-from .errors import CephdeployError, SettingsError, UsageError
+from .errors import SettingsError, UsageError
 from .executors import Line, Reach
 from .graph import Declaration, Graph, build
 from .kinds.ceph import CephUser
@@ -203,22 +203,9 @@ class Deployment:
         )
 
     def _openstack(self) -> Any:
-        """The operator's own connection, by clouds.yaml or OS_*."""
-        try:
-            import openstack
-        except ImportError:
-            raise CephdeployError(
-                "the proofs through OpenStack need openstacksdk: pip install 'cephdeploy-core[verify]', "
-                "or the distribution's python3-openstacksdk"
-            ) from None
-        wish = self.site.settings.openstack
-        config = openstack.config.OpenStackConfig(config_files=[str(wish.clouds)] if wish.clouds else None)
-        try:
-            return openstack.connection.Connection(config=config.get_one(cloud=wish.cloud))
-        except Exception as error:
-            raise CephdeployError(
-                f"no credentials for OpenStack: {error}; set openstack.cloud in the site file, or OS_CLOUD or OS_*"
-            ) from error
+        from .cloud import connected
+
+        return connected(self.site.settings.openstack, purpose="a proof through OpenStack")
 
     def close(self) -> None:
         """Close every line."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cephdeploy import deployment
-from cephdeploy.errors import CephdeployError, UsageError
+from cephdeploy.cloud import connected
+from cephdeploy.errors import UsageError
 
 if TYPE_CHECKING:
     from cephdeploy.cli import Asked
@@ -31,21 +32,4 @@ def connect(settings: SiteSettings | None) -> Any:
 
     :raises CephdeployError: no openstacksdk, or no credentials.
     """
-    try:
-        import openstack
-    except ImportError:
-        raise CephdeployError(
-            "cephdeploy image needs openstacksdk: pip install 'cephdeploy-core[verify]', or the distribution's "
-            "python3-openstacksdk"
-        ) from None
-    wish = settings.openstack if settings is not None else None
-    clouds = [str(wish.clouds)] if wish is not None and wish.clouds else None
-    config = openstack.config.OpenStackConfig(config_files=clouds)
-    try:
-        connection = openstack.connection.Connection(config=config.get_one(cloud=wish.cloud if wish else None))
-        connection.authorize()
-    except Exception as error:
-        raise CephdeployError(
-            f"OpenStack does not let you in: {error}; set openstack.cloud in the site file, or OS_CLOUD or OS_*"
-        ) from error
-    return connection
+    return connected(settings.openstack if settings is not None else None, purpose="cephdeploy image")
