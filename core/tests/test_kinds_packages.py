@@ -7,7 +7,7 @@ import pytest
 from cephdeploy.errors import PreflightError
 from cephdeploy.kinds import Packages
 from cephdeploy.planner import Plan
-from cephdeploy.requests import Installed, Ran
+from cephdeploy.requests import Dpkg, Ran
 from cephdeploy.testing import FakeSite, apply_twice, plugin_of
 
 
@@ -104,6 +104,6 @@ def test_a_record_of_packages_that_fails_is_no_missing_package(distro: str, said
     host = site.hosts["ctl"]
     host.programs["rpm"] = lambda argv, stdin, user: (255, "", "error: cannot open Packages database\n")
     gone = Ran(status=1, err=b"/var/lib/dpkg/status: No such file or directory")
-    host.interfere.append(lambda request: gone if isinstance(request, Installed) else None)
+    host.interfere.append(lambda request: gone if isinstance(request, Dpkg) else None)
     with pytest.raises(PreflightError, match=said):
         deployment.plan()

@@ -326,7 +326,7 @@ def test_dpkgs_record_tells_what_is_installed_and_nothing_else(tmp_path: Path) -
     record = tmp_path / "status"
     record.write_text(RECORD)
     names = b"librbd1\0nova-common\0glance-common\0cinder-common"
-    said = on_host(f"answer = do_installed([{str(record).encode()!r}, {names!r}])[1][0].decode()")
+    said = on_host(f"answer = do_dpkg([{str(record).encode()!r}, {names!r}])[1][0].decode()")
     assert said == "librbd1 16.2.15+ds-0+deb12u1\nglance-common 2:25.1.0-2\n"
 
 
@@ -338,7 +338,7 @@ def test_dpkgs_record_is_read_as_dpkg_reads_it() -> None:
         {(name, version) for status, name, *version in words if status == "installed" for version in version}
     )
     names = "\0".join(sorted({name for _, name, *_ in words})).encode()
-    said = on_host(f"answer = do_installed([b'/var/lib/dpkg/status', {names!r}])[1][0].decode()")
+    said = on_host(f"answer = do_dpkg([b'/var/lib/dpkg/status', {names!r}])[1][0].decode()")
     assert isinstance(said, str)
     assert sorted({tuple(line.split()) for line in said.splitlines()}) == known
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from .distros import Distro, asked, told
 from .errors import CephdeployError, HostError, PreflightError
 from .plugins import driver, installed
-from .requests import Answer, Group, Installed, Look, Ran, Run, Seen
+from .requests import Answer, Dpkg, Group, Look, Ran, Run, Seen
 from .requests import Host as Line
 from .site import CephCluster, Host, Site
 
@@ -174,7 +174,7 @@ def _guesses() -> list[Distro]:
     return [one for one in found if isinstance(one, Distro)]
 
 
-def _versions(distro: Distro) -> Run | Installed:
+def _versions(distro: Distro) -> Run | Dpkg:
     return asked(distro.versions.values(), query=distro.query, record=distro.record)
 
 

@@ -908,7 +908,7 @@ def do_chain(fields):
     return 0, answer
 
 
-def do_installed(fields):
+def do_dpkg(fields):
     """Packages by dpkg's own record, read as apt reads it: ``dpkg-query`` takes twenty times as long."""
     record, answer = b"\n" + read_file(text(fields[0])), []
     for name in fields[1].split(b"\0"):
@@ -923,7 +923,7 @@ def do_installed(fields):
     return 0, [b"".join(answer), b""]
 
 
-DOERS = b"run look write kept restore remove hold directory unit restart chain installed".split()
+DOERS = b"run look write kept restore remove hold directory unit restart chain dpkg".split()
 
 
 def doer(name):

@@ -16,9 +16,9 @@ from .requests import (
     Answer,
     Chain,
     Chained,
+    Dpkg,
     Group,
     Hold,
-    Installed,
     Kept,
     Look,
     MakeDirectory,
@@ -206,7 +206,7 @@ def _sort_of_work(request: Request) -> str:
             return "restarts"
         case Run():
             return _WORK.get(request.argv[0].rpartition("/")[2], "other commands")
-        case Installed():
+        case Dpkg():
             return "packages"
     return "files and units"
 
@@ -243,7 +243,7 @@ def _shown(request: Request) -> str:
             return f"look at {request.path}"
         case Unit():
             return f"look at {request.name}"
-        case Installed():
+        case Dpkg():
             return f"read {request.record}"
     return f"read what {request.unit} reads"
 
@@ -275,8 +275,8 @@ def _encoded(request: Request) -> list[bytes]:
             ]
         case Look():
             return [b"look", request.path.encode(), b"1" if request.content else b"0"]
-        case Installed():
-            return [b"installed", request.record.encode(), "\0".join(request.names).encode()]
+        case Dpkg():
+            return [b"dpkg", request.record.encode(), "\0".join(request.names).encode()]
         case Write():
             return [
                 b"write",

@@ -17,10 +17,10 @@ __all__ = [
     "Answer",
     "Chain",
     "Chained",
+    "Dpkg",
     "Group",
     "Hold",
     "Host",
-    "Installed",
     "Kept",
     "Look",
     "MakeDirectory",
@@ -97,7 +97,7 @@ class Look:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Installed:
+class Dpkg:
     """Ask dpkg's own record for packages: a :class:`Ran` with a line ``NAME VERSION`` for each that is installed.
 
     :param record: the file; apt reads it as well (its ``Dir::State::status``).
@@ -225,7 +225,7 @@ class Chain:
     default: tuple[str, ...] = ()
 
 
-Request = Run | Look | Installed | Write | Kept | Restore | Remove | Hold | MakeDirectory | Unit | Restart | Chain
+Request = Run | Look | Dpkg | Write | Kept | Restore | Remove | Hold | MakeDirectory | Unit | Restart | Chain
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from ..requests import Answer, Installed, Ran, Run
+from ..requests import Answer, Dpkg, Ran, Run
 
 __all__ = ["Account", "Distro", "asked", "told"]
 
 
-def asked(names: Iterable[str], *, query: tuple[str, ...], record: str) -> Run | Installed:
+def asked(names: Iterable[str], *, query: tuple[str, ...], record: str) -> Run | Dpkg:
     """The question which versions of packages are installed, by a distribution's ``record`` or ``query``."""
     names = tuple(names)
     if record:
-        return Installed(record=record, names=names)
+        return Dpkg(record=record, names=names)
     # rpm's status is the number of those that are not
     return Run(argv=(*query, *names), accept=tuple(range(len(names) + 1)))
 

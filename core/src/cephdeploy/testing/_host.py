@@ -17,10 +17,10 @@ from ..requests import (
     Answer,
     Chain,
     Chained,
+    Dpkg,
     Group,
     Hold,
     Host,
-    Installed,
     Kept,
     Look,
     MakeDirectory,
@@ -276,8 +276,8 @@ class FakeHost(Host):
                 return self._run(request)
             case Look():
                 return self._look(request)
-            case Installed():
-                return self._installed(request)
+            case Dpkg():
+                return self._dpkg_record(request)
             case Write():
                 return self._write(request)
             case Kept():
@@ -601,7 +601,7 @@ class FakeHost(Host):
 
     # packages
 
-    def _installed(self, request: Installed) -> Ran:
+    def _dpkg_record(self, request: Dpkg) -> Ran:
         if request.record != self.distro.record:
             return Ran(status=1, err=f"{request.record}: No such file or directory".encode())
         there = [f"{name} {self.packages[name]}\n" for name in request.names if name in self.packages]
