@@ -149,7 +149,7 @@ class Deployment:
         :param holder: who, from where, since when, to be told to whoever is refused: holds the lock of every host
             until the lines are closed, so that there is one run at a time. The admin host's at once: of two
             operators one gets it, and the other has nothing to let go. Every other host's by the next that it is
-            asked. Empty: nothing is held, and nothing may be changed.
+            asked. Empty: nothing is held, which is enough to look.
         :raises LockedError: somebody else holds the admin host's. :meth:`plan` raises it for another host's.
         :raises HostError: for the first host that can't be reached, with all others that can't.
         """
