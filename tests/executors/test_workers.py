@@ -28,6 +28,7 @@ from .conftest import Cluster, Running
 
 pytest.importorskip("distributed", reason="install cephdeploy-core[dask]")
 psutil = pytest.importorskip("psutil")
+workers = pytest.importorskip("cephdeploy.executors.workers")
 
 HOSTS = ("ceph1", "compute1", "compute2", "compute3")
 ANCESTORS = """
@@ -235,6 +236,32 @@ def test_a_change_that_was_under_way_by_a_lost_worker_is_unknown_and_never_sent_
         assert {name: path.read_text() for name, path in counted.items() if path.exists()} == dict.fromkeys(
             asked, "once\n"
         )
+
+
+def test_a_worker_that_hangs_counts_as_lost(running: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "_PULSE", 1.0)
+    path = tmp_path / "done"
+    with running("east", "west") as cluster, impatience(), lines() as hosts:
+        idle, hit = (name for name, line in hosts.items() if held_by(cluster, line) == "west")
+        look = hosts[idle].ask(run("sh", "-c", "sleep 1; echo seen"), looks=True)
+        change = hosts[hit].ask(run("sh", "-c", f"echo once >> {path}; sleep 2; echo done"))
+        until = time.monotonic() + 30
+        while not path.exists() and time.monotonic() < until:
+            time.sleep(0.01)
+        cluster.processes["west"].send_signal(signal.SIGSTOP)
+        assert out(look.result(timeout=60)) == "seen"
+        with pytest.raises(HostError, match=rf"{hit}: the worker 'west' was lost; what came of .* is unknown"):
+            change.result(timeout=60)
+        assert held_by(cluster, hosts[idle]) == "east"
+        assert path.read_text() == "once\n"
+
+
+def test_a_worker_that_hangs_from_the_start_is_told(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "_PATIENCE", 3.0)
+    with running("east", "west") as cluster, impatience():
+        cluster.processes["west"].send_signal(signal.SIGSTOP)
+        with pytest.raises(HostError, match=r"dask: a worker of the scheduler .* does not answer in 3 s"), lines():
+            pass
 
 
 def test_a_host_whose_bastion_is_lost_is_not_reached_from_elsewhere(running: Running) -> None:

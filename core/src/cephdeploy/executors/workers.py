@@ -32,6 +32,9 @@ _AT_ONCE = 100
 _SETTLED = 1.0
 #: Seconds for a worker to import what it needs, or to close its lines.
 _PATIENCE = 60.0
+#: Seconds between asking a worker for a sign of life, and for which it is waited for: a machine that froze keeps its
+#: connections open.
+_PULSE = 30.0
 
 
 class _LostError(Exception):
@@ -58,7 +61,9 @@ class _Worker:
     address: str
     hosts: int = 0
     lost: bool = False
+    silent: asyncio.Event = field(default_factory=asyncio.Event)
     shard: asyncio.Task[Any] | None = None
+    pulse: asyncio.Task[None] | None = None
     turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
 
 
@@ -117,22 +122,31 @@ class Workers:
                 "dask", f"no scheduler answers at {self._scheduler}: {error}; start it, or see distributed.comm.tls"
             ) from error
         try:
-            self._there = await self._introduced()
+            async with asyncio.timeout(_PATIENCE):
+                self._there = await self._introduced()
             if not self._there:
                 raise HostError("dask", f"the scheduler at {self._scheduler} has no worker; start one on each bastion")
             for host in self._reaches:
                 self._place(host)
+        except TimeoutError:
+            await self._client.close()
+            raise HostError(
+                "dask",
+                f"a worker of the scheduler at {self._scheduler} does not answer in {_PATIENCE:g} s; end the one that "
+                "hangs",
+            ) from None
         except BaseException:
             await self._client.close()
             raise
 
-    async def _introduced(self) -> list[_Worker]:
-        """Every worker that the scheduler knows.
+    async def _introduced(self, *, but: str = "") -> list[_Worker]:
+        """Every worker that the scheduler knows, but for the one at an address.
 
         :raises UsageError: one is not fit.
         """
-        told = await self._client.run(introduced, on_error="return")
-        names = {at: about["name"] for at, about in (await self._client.scheduler.identity())["workers"].items()}
+        about = (await self._client.scheduler.identity())["workers"]
+        names = {address: one["name"] for address, one in about.items() if address != but}
+        told = await self._client.run(introduced, workers=list(names), on_error="return") if names else {}
         found = []
         for address, said in sorted(told.items(), key=lambda one: str(names.get(one[0]))):
             name = names.get(address, address)
@@ -174,13 +188,16 @@ class Workers:
             if worker.lost:
                 return
             worker.lost = True
-            if worker.shard:
-                worker.shard.cancel()
+            for task in (worker.shard, worker.pulse):
+                if task:
+                    task.cancel()
             await asyncio.sleep(_SETTLED)
             known = {one.id: one for one in self._there if not one.lost}
             with suppress(UsageError, OSError):  # those that are left will do
                 async with asyncio.timeout(_PATIENCE):
-                    known = {one.id: known.get(one.id, one) for one in await self._introduced()} | known
+                    known = {
+                        one.id: known.get(one.id, one) for one in await self._introduced(but=worker.address)
+                    } | known
             self._there = [one for one in known.values() if one.id != worker.id]
 
     # what is asked of them
@@ -227,7 +244,17 @@ class Workers:
             raise _LostError(sent=False) from None
         if error:
             raise UsageError(f"the worker '{worker.name}' can't reach hosts: {error}") from error
+        worker.pulse = asyncio.create_task(self._felt(worker))
         return shard
+
+    async def _felt(self, worker: _Worker) -> None:
+        """Until a worker gives no sign of life any more."""
+        with suppress(TimeoutError, OSError):
+            while True:
+                await asyncio.sleep(_PULSE)
+                async with asyncio.timeout(_PULSE):
+                    await self._client.rpc(worker.address).identity()
+        worker.silent.set()
 
     async def _asked(self, worker: _Worker, shard: Any, method: str, *arguments: object) -> Any:
         """What the actor's own proxy does, but once: that asks again when a worker is lost, so a change could be made
@@ -237,19 +264,24 @@ class Workers:
             comm = await pool.connect(worker.address)
         except OSError:
             raise _LostError(sent=False) from None
+        arguments = tuple(map(to_serialize, arguments))
+        call = asyncio.ensure_future(
+            send_recv(comm, op="actor_execute", actor=shard.key, function=method, args=list(arguments))
+        )
+        silence = asyncio.ensure_future(worker.silent.wait())
         try:
-            reply = await send_recv(
-                comm,
-                op="actor_execute",
-                actor=shard.key,
-                function=method,
-                args=[to_serialize(argument) for argument in arguments],
-            )
+            await asyncio.wait((call, silence), return_when=asyncio.FIRST_COMPLETED)
+            if not call.done():
+                raise _LostError(sent=True)
+            reply = call.result()
         except OSError:
             raise _LostError(sent=True) from None
         except KeyError:  # another process at that address, which has no such actor
             raise _LostError(sent=False) from None
         finally:
+            silence.cancel()
+            if call.cancel():
+                comm.abort()
             pool.reuse(worker.address, comm)
         if reply["status"] != "OK":
             raise reply["exception"]
