@@ -100,6 +100,8 @@ class Look:
 class Dpkg:
     """Ask dpkg's own record for packages: a :class:`Ran` with a line ``NAME VERSION`` for each that is installed.
 
+    What a dpkg that runs just now is doing is not in it yet.
+
     :param record: the file; apt reads it as well (its ``Dir::State::status``).
     """
 
