@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from cephdeploy.distros import Distro
 from cephdeploy.errors import PreflightError
 from cephdeploy.kinds import Packages
 from cephdeploy.planner import Plan
@@ -107,3 +108,8 @@ def test_a_record_of_packages_that_fails_is_no_missing_package(distro: str, said
     host.interfere.append(lambda request: gone if isinstance(request, Dpkg) else None)
     with pytest.raises(PreflightError, match=said):
         deployment.plan()
+
+
+def test_a_distribution_that_can_not_tell_what_is_installed_is_none() -> None:
+    with pytest.raises(TypeError, match="'plan9' has neither a query nor a record of packages"):
+        Distro(name="plan9", install=("install",), packages={}, versions={})

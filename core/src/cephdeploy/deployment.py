@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from . import baseline, engine, facts, planner
+from .cloud import connected
 from .contents import Contents
 from .errors import SettingsError, UsageError
 from .executors import Line, Reach
@@ -203,8 +204,6 @@ class Deployment:
         )
 
     def _openstack(self) -> Any:
-        from .cloud import connected
-
         return connected(self.site.settings.openstack, purpose="a proof through OpenStack")
 
     def close(self) -> None:

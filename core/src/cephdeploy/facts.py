@@ -84,13 +84,12 @@ class _Asked:
 
         :raises PreflightError: there is no systemd, or no distribution driver fits.
         """
-        about = len(answers) - len(self._versions)
-        release, systemd = answers[about - 1]
+        (release, systemd), *versions = answers[-1 - len(self._versions) :]
         if not isinstance(systemd, Seen) or systemd.type != "directory":
             raise self._unfit("systemd does not run there; cephdeploy restarts services by systemd")
         distro = self._distro(release)
-        (versions,) = answers[about + self._versions.index(_versions(distro))]
-        said = told(versions)
+        (versioned,) = versions[self._versions.index(_versions(distro))]
+        said = told(versioned)
         known = {
             project: said[package]
             for project, package in distro.versions.items()

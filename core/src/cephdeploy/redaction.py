@@ -11,10 +11,11 @@ __all__ = ["redacted"]
 
 # aes keys are 40 characters and begin with AQ, aes256k keys are 60 and begin with Ag (Ceph 20.2.4)
 _CEPHX = re.compile(r"A[Qg][A-Za-z0-9+/]{30,}={0,2}")
-_PASSWORD = re.compile(r"(?i)((?:password|passwd|secret_key|auth_token)\s*[=:]\s*)[^\s;,]+")
+_NAMES = "password|passwd|secret_key|auth_token"
+_PASSWORD = re.compile(rf"(?i)((?:{_NAMES})\s*[=:]\s*)[^\s;,]+")
 _URL = re.compile(r"(\w+://[^:/@\s]+:)[^@\s]+(@)")
 #: What any of them has in it; most texts have nothing of it.
-_SIGN = re.compile(r"A[Qg]|://|(?i:password|passwd|secret_key|auth_token)")
+_SIGN = re.compile(rf"A[Qg]|://|(?i:{_NAMES})")
 
 
 def redacted(text: str) -> str:

@@ -73,7 +73,7 @@ class FrameReader:
         self.bundles = bundles
         self.buffer = bytearray()
         self.noise = bytearray()
-        self.unbundled = []  # type: list[list[bytes]]
+        self.bundle = None  # type: FrameReader | None
 
     def frame(self) -> "list[bytes] | None":
         """The next frame's fields, or None at the end of the stream.
@@ -82,7 +82,11 @@ class FrameReader:
 
         :raises WireError: a header that is none, a frame or a bundle over the limit, or an end inside one.
         """
-        while not self.unbundled:
+        while True:
+            fields = self.bundle.frame() if self.bundle else None
+            if fields is not None:
+                return fields
+            self.bundle = None
             if not self._at_nonce():
                 return None
             begin = len(self.nonce)
@@ -91,8 +95,7 @@ class FrameReader:
             fields = self._fields(lengths_of(bytes(self.buffer[begin + bundled : end])), end + 1)
             if not bundled:
                 return fields
-            self.unbundled = self._frames_in(b"".join(fields))
-        return self.unbundled.pop(0)
+            self.bundle = self._reader_of(b"".join(fields))
 
     def _end_of_header(self, begin: int) -> int:
         end = self.buffer.find(b"\n", begin, HEADER_LIMIT)
@@ -118,8 +121,8 @@ class FrameReader:
         del self.buffer[:at]
         return fields
 
-    def _frames_in(self, data: bytes) -> "list[list[bytes]]":
-        """The frames of a bundle."""
+    def _reader_of(self, data: bytes) -> "FrameReader":
+        """The frames of a bundle, to be taken one by one."""
         maker = zlib.decompressobj()
         try:
             inside = maker.decompress(data, self.limit)
@@ -129,12 +132,7 @@ class FrameReader:
             raise WireError("a bundle of frames is cut off, or over the limit of %d bytes" % self.limit)
         reader = FrameReader(self.nonce[:-1], lambda count: b"", self.limit, bundles=False)
         reader.buffer += inside
-        frames = []
-        fields = reader.frame()
-        while fields is not None:
-            frames.append(fields)
-            fields = reader.frame()
-        return frames
+        return reader
 
     def _at_nonce(self) -> bool:
         """Skip noise until the buffer begins with a nonce; False at the end of the stream."""

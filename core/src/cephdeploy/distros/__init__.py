@@ -73,6 +73,10 @@ class Distro:
     refresh: tuple[str, ...] = ()
     refreshed: str = ""
 
+    def __post_init__(self) -> None:
+        if not (self.query or self.record):
+            raise TypeError(f"the distribution '{self.name}' has neither a query nor a record of packages")
+
     def unit(self, service: str) -> str:
         """The systemd unit of a service such as ``cinder-volume``."""
         return self.units.get(service, f"{self.unit_prefix}{service}") + ".service"

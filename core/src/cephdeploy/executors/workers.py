@@ -264,10 +264,8 @@ class Workers:
             comm = await pool.connect(worker.address)
         except OSError:
             raise _LostError(sent=False) from None
-        arguments = tuple(map(to_serialize, arguments))
-        call = asyncio.ensure_future(
-            send_recv(comm, op="actor_execute", actor=shard.key, function=method, args=list(arguments))
-        )
+        args = [to_serialize(argument) for argument in arguments]
+        call = asyncio.ensure_future(send_recv(comm, op="actor_execute", actor=shard.key, function=method, args=args))
         silence = asyncio.ensure_future(worker.silent.wait())
         try:
             await asyncio.wait((call, silence), return_when=asyncio.FIRST_COMPLETED)
