@@ -284,11 +284,11 @@ def main() -> None:
     parser.add_argument("count", type=int)
     began = time.monotonic()
     arguments = parser.parse_args()
-    with running(arguments.count) as farm:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with contextlib.suppress(KeyboardInterrupt), running(arguments.count) as farm:
         print(f"{len(farm.hosts)} hosts in {time.monotonic() - began:.2f} s: {farm.files}/farm.json", flush=True)
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-        with contextlib.suppress(KeyboardInterrupt):
-            signal.pause()
+        while True:  # signal.pause() would sleep through one that comes just before it
+            time.sleep(1)
 
 
 if __name__ == "__main__":

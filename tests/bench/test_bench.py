@@ -150,13 +150,12 @@ def test_hosts_end_with_the_process_that_runs_them() -> None:
     with hosts(1):
         pass
     command = [sys.executable, "-m", "benchmarks.farm", "2"]
-    farm = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    assert farm.stdout is not None
-    folder = Path(farm.stdout.readline().split()[-1]).parent
-    pids = [host["pid"] for host in json.loads((folder / "farm.json").read_text())["hosts"]]
-    farm.send_signal(signal.SIGINT)
-    assert farm.wait(20) == 0
-    farm.stdout.close()
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as farm:
+        assert farm.stdout is not None
+        folder = Path(farm.stdout.readline().split()[-1]).parent
+        pids = [host["pid"] for host in json.loads((folder / "farm.json").read_text())["hosts"]]
+        farm.send_signal(signal.SIGINT)
+    assert farm.returncode == 0
     assert not folder.exists() and not any(Path(f"/proc/{pid}").exists() for pid in pids)
 
 
