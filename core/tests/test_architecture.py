@@ -122,7 +122,7 @@ def test_pytest_loads_the_fixtures_without_loading_core() -> None:
 
 #: Built in, or imported by every python3 that starts: what costs a host next to nothing. The rest is late, and
 #: where it is needed only.
-EARLY = {"_signal", "os", "sys", "time"}
+EARLY = {"_signal", "gc", "os", "sys", "time"}
 LATE = {"_sha2", "_sha256", "hashlib", "pwd", "grp", "select", "json", "errno"}
 
 

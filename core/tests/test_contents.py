@@ -16,7 +16,7 @@ from cephdeploy.protocol import Batch
 from cephdeploy.requests import Chain, Chained, Group, Look, Request, Seen, Write
 from cephdeploy.wire import WireError
 
-for name in ("FrameReader", "WireError", "encode"):
+for name in ("WireError", "encode"):
     setattr(payload, name, getattr(wire, name))
 
 LINES = st.lists(

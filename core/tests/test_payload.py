@@ -22,10 +22,14 @@ def runs(python: str) -> bool:
 PYTHONS = [python for python in (sys.executable, "/usr/bin/python3", "python3.6") if runs(python)]
 
 
+#: What python3 runs before anything of a test: the program, loaded as a host loads it.
+LOADED = f"SENT = {source()!r}\nexec(SENT[0])\n"
+
+
 def on_host(code: str, *arguments: str, python: str = sys.executable) -> object:
     """What ``code`` leaves in ``answer``, run after the payload's text as a host would."""
     code = f"import json\n{code}\nprint(json.dumps(answer))"
-    text = f"{source().decode()}\nexec({code!r}, LAZY)\n"
+    text = f"{LOADED}exec({code!r}, LAZY)\n"
     ended = subprocess.run(
         [python, "-I", "-S", "-c", text, *arguments], capture_output=True, text=True, timeout=60, check=False
     )
@@ -141,7 +145,7 @@ def test_it_imports_cheap_modules_only() -> None:
     code = "answer = sorted(set(sys.modules) & {'signal', 'enum', 'subprocess', 'hashlib', 're', 'typing', 'pathlib'})"
     code = f"run(['true'])\n{code}\nprint(answer)"
     ended = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", f"{source().decode()}\nexec({code!r}, LAZY)"],
+        [sys.executable, "-I", "-S", "-c", f"{LOADED}exec({code!r}, LAZY)"],
         capture_output=True,
         text=True,
         check=True,
@@ -330,6 +334,31 @@ def test_dpkgs_record_tells_what_is_installed_and_nothing_else(tmp_path: Path) -
     assert said == "librbd1 16.2.15+ds-0+deb12u1\nglance-common 2:25.1.0-2\n"
 
 
+def test_systemd_is_asked_for_a_main_process_again_once_that_has_ended() -> None:
+    code = """
+asked = []
+def shown(unit, names=""):
+    asked.append(unit)
+    return {"MainPID": str(children[-1])}
+def child():
+    pid = os.fork()
+    if not pid:
+        time.sleep(60)
+    return pid
+children = [child()]
+answer = [main_process("a") == str(children[0])]
+UNITS.clear()
+answer += [main_process("a") == str(children[0]), len(asked)]
+os.kill(children[0], _signal.SIGKILL)
+os.waitpid(children[0], 0)
+children.append(child())
+UNITS.clear()
+answer += [main_process("a") == str(children[1]), len(asked)]
+os.kill(children[1], _signal.SIGKILL)
+"""
+    assert on_host(code) == [True, True, 1, True, 2]
+
+
 @pytest.mark.skipif(not shutil.which("dpkg-query"), reason="this machine has no dpkg to compare with")
 def test_dpkgs_record_is_read_as_dpkg_reads_it() -> None:
     shape = "${db:Status-Status} ${Package} ${Version}\\n"
@@ -345,10 +374,9 @@ def test_dpkgs_record_is_read_as_dpkg_reads_it() -> None:
 
 def test_the_start_is_thin() -> None:
     python = "/usr/bin/python3" if Path("/usr/bin/python3").exists() else sys.executable
-    text = source().decode()
     taken = []
     for _ in range(5):
         begun = time.monotonic()
-        subprocess.run([python, "-I", "-S", "-c", text], check=True)
+        subprocess.run([python, "-I", "-S", "-c", LOADED], check=True)
         taken.append(time.monotonic() - begun)
     assert min(taken) < 0.1

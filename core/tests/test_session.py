@@ -13,7 +13,7 @@ from cephdeploy.errors import HostError
 from cephdeploy.requests import Chain, Group, Look, MakeDirectory, Ran, Request, Restart, Run, Seen, Unit, Write
 from cephdeploy.session import Session, bootstrap
 from cephdeploy.values import Secret
-from cephdeploy.wire import FrameReader, encode
+from cephdeploy.wire import encode, received
 
 
 class Line:
@@ -46,8 +46,7 @@ class Line:
         """What was sent behind the payload."""
         length, _, rest = self.sent.partition(b"\n")
         left = io.BytesIO(rest[int(length) :])
-        reader = FrameReader(left.readline().strip(), left.read)
-        return list(iter(reader.frame, None))
+        return received(left.readline().strip(), left) or []
 
     def receive(self, count: int, timeout: float) -> bytes:
         assert 0 < timeout <= 10_000

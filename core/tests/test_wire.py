@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import io
 import tracemalloc
 import zlib
 from collections.abc import Callable
@@ -14,7 +15,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cephdeploy.wire import CHUNK, HEADER_LIMIT, NOISE_LIMIT, FrameReader, WireError, bundle, encode, lengths_of
+from cephdeploy.frames import CHUNK, HEADER_LIMIT, NOISE_LIMIT, FrameReader, lengths_of
+from cephdeploy.wire import WireError, bundle, encode, received
 
 NONCE = b"0123456789abcdef"
 frames = st.lists(st.lists(st.binary(max_size=300), max_size=6), max_size=6)
@@ -52,6 +54,22 @@ def all_of(reader: FrameReader) -> list[list[bytes]]:
 def test_frames_come_out_as_they_went_in_however_the_line_cuts_them(sent: list[list[bytes]], sizes: list[int]) -> None:
     line = b"".join(encode(NONCE, fields) for fields in sent)
     assert all_of(FrameReader(NONCE, chunks(line, sizes))) == sent
+
+
+@given(st.lists(frames, max_size=3))
+@example([[]])
+def test_a_host_takes_each_bundle_as_it_was_sent(sent: list[list[list[bytes]]]) -> None:
+    line = io.BytesIO(b"".join(bundle(NONCE, [encode(NONCE, fields) for fields in batch]) for batch in sent))
+    assert [received(NONCE, line) for _ in sent] == sent
+    assert received(NONCE, line) is None
+
+
+@given(frames, st.integers(min_value=1))
+def test_a_host_takes_nothing_of_a_bundle_that_was_cut(sent: list[list[bytes]], cut: int) -> None:
+    whole = bundle(NONCE, [encode(NONCE, fields) for fields in sent])
+    line = io.BytesIO(whole[: -1 - cut % (len(whole) - 1)])
+    with pytest.raises(WireError):
+        received(NONCE, line)
 
 
 @given(frames, st.lists(noise, min_size=7, max_size=7), st.lists(st.integers(1, 40), max_size=60))

@@ -19,7 +19,8 @@ LIMIT = 1 << 20
 
 def frames(data: bytes) -> None:
     """A stream of bytes that a host says, cut as its first bytes tell: frames come out, or a WireError."""
-    from cephdeploy.wire import FrameReader, WireError, encode
+    from cephdeploy.frames import FrameReader
+    from cephdeploy.wire import WireError, encode
 
     count = min(len(data), 1 + (data[0] if data else 0) % 8)
     widths, stream = data[1:count] or b"\xff", data[count:]
@@ -99,8 +100,8 @@ def main() -> None:
     name = sys.argv.pop(1)
     with atheris.instrument_imports(include=["cephdeploy", "yaml"]):
         import cephdeploy.deployment
-        import cephdeploy.sitefile
-        import cephdeploy.wire  # noqa: F401
+        import cephdeploy.frames
+        import cephdeploy.sitefile  # noqa: F401
     _components()
     atheris.Setup(sys.argv, TARGETS[name])
     atheris.Fuzz()

@@ -16,8 +16,9 @@ from typing import Any, TypeVar
 
 from . import program
 from .errors import HostError
+from .frames import CHUNK, FrameReader
 from .protocol import Batch, Fields, Parcel
-from .wire import CHUNK, FrameReader, WireError, bundle, encode
+from .wire import WireError, bundle, encode
 
 __all__ = ["ENDING", "BrokenError", "Conversation", "Receive", "Said", "Talk", "bootstrap", "failure"]
 
@@ -63,7 +64,10 @@ def bootstrap(*, sudo: bool) -> str:
     Nothing of the job is in it, so nothing of the job is in a process list. Any login shell takes it (sh,
     csh, fish): plain words, and one in single quotes without a quote, ``!``, ``$`` or backslash in it.
     """
-    start = "import sys,zlib;i=sys.stdin.buffer;exec(zlib.decompress(i.read(int(i.readline()))));START(i)"
+    start = (
+        "import sys,zlib;i=sys.stdin.buffer;"
+        "SENT=zlib.decompress(i.read(int(i.readline()))).decode().split(chr(0));exec(SENT[0]);START(i)"
+    )
     # what sudo says is understood below: in English, whatever the login's language
     become = ["env", "LC_ALL=C", "sudo", "-n", "--"] if sudo else []
     return shlex.join([*become, "python3", "-I", "-S", "-c", start])

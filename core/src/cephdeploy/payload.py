@@ -8,8 +8,9 @@ is for the controller.
 When the line goes, the command under way is left to its end or its deadline, and nothing after it is begun.
 """
 
-# FrameReader, WireError, bundle and encode are not defined here: wire.py stands before this text
+# WireError, bundle, encode and received are not defined here: wire.py stands before this text
 import _signal
+import gc
 import os
 import sys
 import time
@@ -877,10 +878,32 @@ def reading_order(words, project, programs, home, cwd):
     return files
 
 
+#: By unit: its main process, and when that began.
+PROCESSES = {}
+
+
+def began(pid):
+    """When a process began, in the kernel's ticks; empty when there is none."""
+    try:
+        with open("/proc/%s/stat" % pid) as file:
+            return file.read().rpartition(")")[2].split()[19]
+    except OSError:
+        return ""
+
+
+def main_process(unit):
+    """The number of a unit's main process, or 0; as long as that lives, systemd is not asked again."""
+    pid, since = PROCESSES.get(unit, ("0", ""))
+    if not since or began(pid) != since:
+        pid = seen(unit).get("MainPID", "0")
+        PROCESSES[unit] = pid, began(pid)
+    return pid
+
+
 def do_chain(fields):
     unit, path, project, default = text(fields[0]), text(fields[1]), text(fields[2]), texts(fields[3])
     known = fields[4:]
-    pid = seen(unit).get("MainPID", "0")
+    pid = main_process(unit)
     words = arguments(pid) if pid != "0" else []
     cwd, home = "/", "/root"
     if words:
@@ -910,16 +933,13 @@ def do_chain(fields):
 
 def do_dpkg(fields):
     """Packages by dpkg's own record, read as apt reads it: ``dpkg-query`` takes twenty times as long."""
-    record, answer = b"\n" + read_file(text(fields[0])), []
-    for name in fields[1].split(b"\0"):
-        head = b"\nPackage: %b\n" % name
-        at = record.find(head)
-        while at >= 0:  # one for each architecture
-            lines = record[at : record.find(b"\n\n", at)].split(b"\n")
-            said = dict([line.split(b": ", 1) for line in lines if b": " in line])
+    names, answer = set(fields[1].split(b"\0")), []
+    for part in read_file(text(fields[0])).split(b"\n\n"):
+        name = part[9 : part.find(b"\n")]  # the first line is "Package: " and the name; one part for each architecture
+        if name in names:
+            said = dict([line.split(b": ", 1) for line in part.split(b"\n") if b": " in line])
             if said[b"Status"].endswith(b" installed"):
                 answer.append(b"%b %b\n" % (name, said[b"Version"]))
-            at = record.find(head, at + 1)
     return 0, [b"".join(answer), b""]
 
 
@@ -977,29 +997,24 @@ def carry_out(requests, say, looks, failed=False):
     return not failed
 
 
-def batch(frames):
-    """The groups of the next batch, each (parallel, gate, requests), and whether it only looks; None at the end."""
+def grouped(frames):
+    """The groups of a batch, each (parallel, gate, requests), and whether it only looks, as its last frame says."""
     groups = []
-    while True:
-        fields = frames.frame()
-        if fields is None:
-            return None
-        if fields[0] == b"go":
-            return groups, fields[1:] == [b"1"]
+    for fields in frames[:-1]:
         if fields[0] == b"group":
             groups.append((fields[1] == b"1", fields[2] == b"1", []))
         else:
             groups[-1][2].append((fields[0], fields[1], fields[2], fields[3:]))
+    return groups, frames[-1] == [b"go", b"1"]
 
 
 def serve(nonce, source, sink):
     """Batches until the controller closes its end; each is answered as one bundle, whose last frame says so."""
-    frames = FrameReader(nonce, source.read1)
     while True:
-        came = batch(frames)
-        if came is None:
+        frames = received(nonce, source)
+        if frames is None:
             return
-        sink.write(bundle(nonce, [*answers(nonce, *came), encode(nonce, [b"done"])]))
+        sink.write(bundle(nonce, [*answers(nonce, *grouped(frames)), encode(nonce, [b"done"])]))
         sink.flush()
 
 
@@ -1053,6 +1068,7 @@ def collect(started):
 
 def main(source):
     nonce = source.readline().strip()
+    gc.disable()  # nothing here goes in a circle, and what is compiled makes it look for that
     os.umask(0o077)
     out = os.fdopen(os.dup(1), "wb")
     null = os.open(os.devnull, os.O_RDWR)

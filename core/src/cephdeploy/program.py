@@ -11,11 +11,16 @@ from importlib import resources
 __all__ = ["packed", "source"]
 
 #: A host that is only looked at needs half of the functions, and compiling all costs as much as starting python3.
+#: They come after it as they are: as literals in one text, python would read each twice.
 _LAZY = """
+PARTS = dict(zip(SENT[2::2], SENT[3::2]))
 class Lazy(dict):
     def __missing__(self, name):
         exec(PARTS.pop(name), self)
         return self[name]
+LAZY = Lazy()
+exec(SENT[1], LAZY)
+START = LAZY["main"]
 """
 _DOCSTRING = re.compile(r'(?m)^( *)"""(?:.|\n)*?"""$')
 #: A line with nothing but a comment, or with nothing.
@@ -34,21 +39,22 @@ def packed() -> bytes:
 
 @cache
 def _packed() -> bytes:
-    return zlib.compress(source())
+    return zlib.compress("\0".join(source()).encode())
 
 
-def source() -> bytes:
-    """The text that a host runs: functions and classes of ``wire.py`` and ``payload.py`` by their names, and the rest.
+def source() -> list[str]:
+    """The texts that a host runs: how to read them, what stands beside functions and classes, and those by their names.
 
-    It leaves a function ``START`` of a binary standard input, whose next line is the conversation's nonce.
+    They come from ``wire.py`` and ``payload.py``. The first is run where ``SENT`` is this list, and leaves a function
+    ``START`` of a binary standard input, whose next line is the conversation's nonce.
     """
     package = resources.files(__package__)
     text = "".join(package.joinpath(name).read_text() for name in ("wire.py", "payload.py"))
-    parts, rest = {}, []
+    parts, rest = [], []
     for statement in _STATEMENT.split(_IDLE.sub("", _DOCSTRING.sub(r"\1pass", text))):
         definition = _DEFINITION.match(statement)
         if definition:
-            parts[definition[1]] = statement
+            parts += [definition[1], statement]
         else:
             rest.append(statement)
-    return f"PARTS = {parts!r}{_LAZY}LAZY = Lazy()\nexec({''.join(rest)!r}, LAZY)\nSTART = LAZY['main']\n".encode()
+    return [_LAZY, "".join(rest), *parts]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from typing import Protocol, TypeAlias, cast
 
@@ -83,13 +84,18 @@ class _Dialects(Mapping[str, Dialect]):
     def __getitem__(self, name: str) -> Dialect:
         if name not in self._names:
             raise KeyError(name)
-        return cast(Dialect, import_module(f"{__name__}.{name}"))
+        return _imported(name)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
 
     def __len__(self) -> int:
         return len(self._names)
+
+
+@cache
+def _imported(name: str) -> Dialect:
+    return cast(Dialect, import_module(f"{__name__}.{name}"))
 
 
 #: ``oslo``: the files of OpenStack's services; ``ceph``: ceph.conf.
