@@ -42,9 +42,10 @@ def test_a_thousand_commands_leave_no_descriptor_and_no_zombie(python: str) -> N
     code = """
 before = os.listdir("/proc/self/fd")
 for number in range(1000):
-    assert run(["true"], b"x" * (number % 2)) == (0, b"", b"")
+    assert run(["true"], b"x" * (number % 2), asks=number % 4 > 1) == (0, b"", b"")
 for _ in range(3):
     run(["sleep", "9"], timeout=0.01)
+    run(["sleep", "9"], timeout=0.01, asks=True)
     run(["sh", "-c", "exec >&- 2>&-; sleep 0.05"], b"x" * 100000)
     run(["no such program"])
     run(["sh", "-c", "exec 0<&-; sleep 0.01"], b"x" * 1000000)
@@ -106,10 +107,40 @@ answer = [status, out.decode(), time.monotonic() - begun < 3]
     assert on_host(code) == [0, "started\n", True]
 
 
-def test_a_command_has_plain_signals_a_closed_umask_and_no_other_descriptor() -> None:
-    code = """
+def test_a_command_that_changes_something_ends_at_its_deadline_also_when_we_are_killed(tmp_path: Path) -> None:
+    code = f"""
+GRACE = 0.0
+ours = os.fork()
+if not ours:
+    run(["sh", "-c", "echo $$ > {tmp_path}/new; mv {tmp_path}/new {tmp_path}/pid; exec sleep 60"], timeout=0.9)
+while not os.path.exists("{tmp_path}/pid"):
+    time.sleep(0.01)
+os.kill(ours, _signal.SIGKILL)
+os.waitpid(ours, 0)
+theirs = open("{tmp_path}/pid").read().strip()
+answer = [state_of(theirs) in ("S", "R")]
+until = time.monotonic() + 10
+while state_of(theirs) not in ("", "Z") and time.monotonic() < until:
+    time.sleep(0.05)
+answer += [state_of(theirs) in ("", "Z")]
+"""
+    state = """
+def state_of(pid):
+    try:
+        with open("/proc/%s/stat" % pid) as file:
+            return file.read().rpartition(")")[2].split()[0]
+    except OSError:
+        return ""
+"""
+    assert on_host(state + code) == [True, True]
+
+
+@pytest.mark.parametrize("asks", [False, True])
+def test_a_command_has_plain_signals_a_closed_umask_and_no_other_descriptor(asks: bool) -> None:
+    code = f"""
+settle()
 script = "umask; ls /proc/self/fd | wc -l; grep SigIgn /proc/self/status; pwd; echo $LC_ALL"
-answer = run(["sh", "-c", script])[1].decode().split()
+answer = run(["sh", "-c", script], asks={asks})[1].decode().split()
 """
     answer = on_host(code)
     assert isinstance(answer, list)
@@ -254,14 +285,15 @@ def test_what_a_unit_did_before_its_restart_does_not_count() -> None:
 def test_what_systemd_said_holds_until_something_runs_that_may_change_it(looks: bool) -> None:
     code = f"""
 asked = []
-def run(argv, stdin=b"", timeout=60.0, user="", limit=0):
+def run(argv, stdin=b"", timeout=60.0, user="", limit=0, asks=False):
     asked.append(argv[0])
     return 0, b"ActiveState=active\\n", b""
 unit = [b"0.0", b"unit", b"", b"x.service"]
 command = [b"0.1", b"run", b"", b"60", b"", b"text", b"", b"", b"", b"", b"", b"virsh", b"", b"", b"", b""]
 requests = [(one[0], one[1], one[2], one[3:]) for one in (unit, command, unit, unit)]
 line_is_gone = lambda: False
-carry_out(requests, lambda said: None, {looks})
+BATCH["looks"] = {looks}
+carry_out(requests, lambda said: None)
 answer = asked
 """
     assert on_host(code) == (["systemctl", "virsh"] if looks else ["systemctl", "virsh", "systemctl"])
@@ -270,7 +302,7 @@ answer = asked
 def test_a_unit_that_was_begun_too_often_of_late_is_forgiven_and_begun_once_more() -> None:
     code = """
 asked = []
-def run(argv, stdin=b"", timeout=60.0, user="", limit=0):
+def run(argv, stdin=b"", timeout=60.0, user="", limit=0, asks=False):
     asked.append(argv[1])
     if argv[1] == "restart" and asked.count("reset-failed") == 0:
         return 1, b"", b"Start request repeated too quickly."
@@ -295,7 +327,7 @@ def test_what_stands_before_a_mark_comes_back_as_its_digest(
     output: bytes, until: bytes, status: int, kept: bytes
 ) -> None:
     code = f"""
-def run(argv, stdin=b"", timeout=60.0, user="", limit=0):
+def run(argv, stdin=b"", timeout=60.0, user="", limit=0, asks=False):
     return {status}, {output!r}, b""
 sha256 = lambda data: "<%s>" % data.decode()
 fields = [b"60", b"", b"digest", {until!r}, b"", b"", b"", b"", b"x", b"", b"", b"", b""]
