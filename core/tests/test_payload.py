@@ -379,12 +379,12 @@ def child():
     return pid
 children = [child()]
 answer = [main_process("a") == str(children[0])]
-UNITS.clear()
+FOUND.clear()
 answer += [main_process("a") == str(children[0]), len(asked)]
 os.kill(children[0], _signal.SIGKILL)
 os.waitpid(children[0], 0)
 children.append(child())
-UNITS.clear()
+FOUND.clear()
 answer += [main_process("a") == str(children[1]), len(asked)]
 os.kill(children[1], _signal.SIGKILL)
 """

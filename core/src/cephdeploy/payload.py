@@ -70,19 +70,37 @@ def group_id(name):
         raise PayloadError("there is no group '%s' here; install the package that makes it" % name) from None
 
 
-def owner_names(stat):
-    import grp
+def owner_name(uid):
     import pwd
 
     try:
-        owner = pwd.getpwuid(stat.st_uid).pw_name
+        return pwd.getpwuid(uid).pw_name
     except KeyError:
-        owner = str(stat.st_uid)
+        return str(uid)
+
+
+def group_name(gid):
+    import grp
+
     try:
-        group = grp.getgrgid(stat.st_gid).gr_name
+        return grp.getgrgid(gid).gr_name
     except KeyError:
-        group = str(stat.st_gid)
-    return owner, group
+        return str(gid)
+
+
+#: What was found since the batch began, or since something ran that may have changed it.
+FOUND = {}
+
+
+def once(find, what):
+    """What a function finds of something, found once."""
+    if (find, what) not in FOUND:
+        FOUND[find, what] = find(what)
+    return FOUND[find, what]
+
+
+def owner_names(stat):
+    return once(owner_name, stat.st_uid), once(group_name, stat.st_gid)
 
 
 def account(name):
@@ -297,15 +315,21 @@ def do_run(fields):
     return status, [out, err[-8192:]]
 
 
+#: What makes a sha256; looking for one that is not there costs more than most files.
+HASHER = []
+
+
 def hasher():
-    try:
-        from _sha2 import sha256 as new  # Python 3.12 and up; hashlib costs 15 ms more
-    except ImportError:
+    if not HASHER:
         try:
-            from _sha256 import sha256 as new
+            from _sha2 import sha256  # Python 3.12 and up; hashlib costs 15 ms more
         except ImportError:
-            from hashlib import sha256 as new
-    return new()
+            try:
+                from _sha256 import sha256
+            except ImportError:
+                from hashlib import sha256
+        HASHER.append(sha256)
+    return HASHER[0]()
 
 
 def sha256(data):
@@ -521,7 +545,7 @@ def put(fields):
     path, mode, owner, group, expect, content, by = fields
     name = text(path)
     path = followed(name)
-    uid, gid = owner_id(text(owner)), group_id(text(group))
+    uid, gid = once(owner_id, text(owner)), once(group_id, text(group))
     folder, base = os.path.split(path)
     make_folders(folder)
     present = os.path.lexists(path)
@@ -709,7 +733,7 @@ def unwritten(path, folder, error):
 def do_directory(fields):
     path, mode, owner, group = text(fields[0]), int(fields[1]), text(fields[2]), text(fields[3])
     path = followed(path)
-    uid, gid = owner_id(owner), group_id(group)
+    uid, gid = once(owner_id, owner), once(group_id, group)
     make_folders(os.path.dirname(path))
     try:
         os.mkdir(path, 0o700 & mode)
@@ -739,19 +763,8 @@ def shown(unit, names=SHOWN):
     return dict(line.split("=", 1) for line in out.decode(errors="replace").splitlines() if "=" in line)
 
 
-#: What was seen of units since the batch began, or since something ran that may have changed them.
-UNITS = {}
-
-
-def seen(unit):
-    """What systemd says of a unit, asked once."""
-    if unit not in UNITS:
-        UNITS[unit] = shown(unit)
-    return UNITS[unit]
-
-
 def do_unit(fields):
-    return 0, [facts(seen(text(fields[0]))), b""]
+    return 0, [facts(once(shown, text(fields[0]))), b""]
 
 
 def ill(now, first):
@@ -796,7 +809,7 @@ def do_restart(fields):
             return 1, [b"", evidence(unit, since, "%s %s" % (unit, found))]
         left = until - time.monotonic()
         if left <= 0:
-            UNITS[unit] = now
+            FOUND[shown, unit] = now
             return 0, [facts(now), b""]
         time.sleep(min(left, 0.25))
         now = shown(unit)
@@ -905,7 +918,7 @@ def main_process(unit):
     """The number of a unit's main process, or 0; as long as that lives, systemd is not asked again."""
     pid, since = PROCESSES.get(unit, ("0", ""))
     if not since or began(pid) != since:
-        pid = seen(unit).get("MainPID", "0")
+        pid = once(shown, unit).get("MainPID", "0")
         PROCESSES[unit] = pid, began(pid)
     return pid
 
@@ -1010,7 +1023,7 @@ def carry_out(requests, say, failed=False):
             os._exit(1)
         since = time.monotonic()
         if not BATCH["looks"] and name in (b"run", b"restart"):
-            UNITS.clear()
+            FOUND.clear()
         try:
             status, answer = doer(name)(fields)
         except Exception as error:
@@ -1047,7 +1060,7 @@ def answers(nonce, groups, looks):
     children = []
     shut = False
     TOLD.clear()
-    UNITS.clear()
+    FOUND.clear()
     BATCH["looks"] = looks
 
     def say(fields):
