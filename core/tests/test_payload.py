@@ -281,8 +281,8 @@ def test_what_a_unit_did_before_its_restart_does_not_count() -> None:
     assert on_host(f"answer = ill({now!r}, {now!r})") == ""
 
 
-@pytest.mark.parametrize("looks", [True, False])
-def test_what_systemd_said_holds_until_something_runs_that_may_change_it(looks: bool) -> None:
+@pytest.mark.parametrize(("changes", "again"), [(0, []), (1, []), (2, ["systemctl"]), (4, ["systemctl"])])
+def test_what_systemd_said_holds_until_something_runs_that_may_change_it(changes: int, again: list[str]) -> None:
     code = f"""
 asked = []
 def run(argv, stdin=b"", timeout=60.0, user="", limit=0, asks=False):
@@ -292,11 +292,10 @@ unit = [b"0.0", b"unit", b"", b"x.service"]
 command = [b"0.1", b"run", b"", b"60", b"", b"text", b"", b"", b"", b"", b"", b"virsh", b"", b"", b"", b""]
 requests = [(one[0], one[1], one[2], one[3:]) for one in (unit, command, unit, unit)]
 line_is_gone = lambda: False
-BATCH["looks"] = {looks}
-carry_out(requests, lambda said: None)
+carry_out({changes}, requests, lambda said: None)
 answer = asked
 """
-    assert on_host(code) == (["systemctl", "virsh"] if looks else ["systemctl", "virsh", "systemctl"])
+    assert on_host(code) == ["systemctl", "virsh", *again]
 
 
 def test_a_unit_that_was_begun_too_often_of_late_is_forgiven_and_begun_once_more() -> None:

@@ -9,7 +9,9 @@ import time
 import pytest
 
 from cephdeploy import program
+from cephdeploy.contents import Contents
 from cephdeploy.errors import HostError
+from cephdeploy.protocol import Batch
 from cephdeploy.requests import Chain, Group, Look, MakeDirectory, Ran, Request, Restart, Run, Seen, Unit, Write
 from cephdeploy.session import Session, bootstrap
 from cephdeploy.values import Secret
@@ -205,6 +207,12 @@ def test_the_command_is_plain_for_every_shell_and_holds_nothing_of_the_job(sudo:
     assert not set("()|&;<>*?[]{}~#") & set(before)
     assert quoted.startswith("import ")
     assert command.startswith("env LC_ALL=C sudo -n -- " if sudo else "python3 -I -S")
+
+
+@pytest.mark.parametrize(("looks", "changes"), [(False, b"1"), (True, b"0")])
+def test_a_host_is_told_what_may_change_something(looks: bool, changes: bytes) -> None:
+    group = Group(requests=(RUN, Look(path="/x"), Look(path="/y")), probes=2)
+    assert Batch([group], Contents(), looks=looks).parcel.frames[0] == (b"group", b"0", b"0", changes)
 
 
 def test_the_payload_is_small_on_the_line() -> None:

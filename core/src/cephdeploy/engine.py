@@ -469,7 +469,7 @@ class _Step:
     probes: tuple[Request, ...]
 
     def group(self) -> Group:
-        return Group(requests=(*self.changes, *self.probes), parallel=self.resource.slow)
+        return Group(requests=(*self.changes, *self.probes), parallel=self.resource.slow, probes=len(self.probes))
 
     def outcome(self, answers: Sequence[Answer]) -> State:
         """The state that was seen afterwards.

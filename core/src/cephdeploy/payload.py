@@ -164,7 +164,7 @@ def run(argv, stdin=b"", timeout=60.0, user="", limit=1 << 20, asks=False):
     It ends when the program has ended and its output is closed. A program that leaves a daemon behind
     which holds its output open ends all the same, a moment later.
 
-    :param asks: whether it changes nothing: then, should we be killed, it may go on for as long as it likes.
+    :param asks: whether it changes nothing itself: then, should we be killed, it may go on for as long as it likes.
     """
     import select
 
@@ -292,7 +292,7 @@ def do_run(fields):
     words = [text(word) for word in argv.split(b"\0")]
     # what is parsed here is not cut: a cluster's whole list of users is some megabytes
     limit = LARGEST * 4 if key else 1 << 20
-    status, out, err = run(words, stdin, float(timeout), text(user), limit, asks=BATCH["looks"])
+    status, out, err = run(words, stdin, float(timeout), text(user), limit, asks=NOW["asks"])
     if status == KILLED:
         err += ("\nit was still running after %g seconds, and was ended" % float(timeout)).encode()
     if key and status == 0:
@@ -785,11 +785,12 @@ def do_restart(fields):
     """Restart, then watch: one main process must live for ``settle`` seconds."""
     unit, settle, timeout, verb = text(fields[0]), float(fields[1]), float(fields[2]), text(fields[3])
     since = time.time()
-    status, out, err = run(["systemctl", verb, "--", unit], timeout=timeout)
+    # systemctl only asks: the job is systemd's, and has its deadline there
+    status, out, err = run(["systemctl", verb, "--", unit], timeout=timeout, asks=True)
     if status not in (0, KILLED) and shown(unit, "Result").get("Result", "").startswith("start-limit"):
         # it was begun too often of late, which says nothing of how it is now
-        run(["systemctl", "reset-failed", "--", unit], timeout=30.0)
-        status, out, err = run(["systemctl", verb, "--", unit], timeout=timeout)
+        run(["systemctl", "reset-failed", "--", unit], timeout=30.0, asks=True)
+        status, out, err = run(["systemctl", verb, "--", unit], timeout=timeout, asks=True)
     if status == KILLED:
         said = "%s: %s is not done after %g seconds and goes on; it is %s" % (
             unit,
@@ -979,8 +980,8 @@ def do_dpkg(fields):
     return 0, [b"".join(answer), b""]
 
 
-#: Whether the batch under way changes nothing.
-BATCH = {"looks": False}
+#: Whether the request under way changes nothing.
+NOW = {"asks": False}
 
 DOERS = b"run look write kept restore remove hold directory unit restart chain dpkg".split()
 
@@ -1013,16 +1014,20 @@ def line_is_gone():
     return False
 
 
-def carry_out(requests, say, failed=False):
-    """The requests of one group, in order; after a failure the rest is left out. Whether all went well."""
-    for key, name, accept, fields in requests:
+def carry_out(changes, requests, say, failed=False):
+    """The requests of one group, in order; after a failure the rest is left out. Whether all went well.
+
+    :param changes: how many of them, from the first on, may change something.
+    """
+    for number, (key, name, accept, fields) in enumerate(requests):
         if failed:
             say([key, b"%d" % SKIPPED, b"", b"left out: an earlier request failed"])
             continue
         if line_is_gone():
             os._exit(1)
         since = time.monotonic()
-        if not BATCH["looks"] and name in (b"run", b"restart"):
+        NOW["asks"] = number >= changes
+        if not NOW["asks"] and name in (b"run", b"restart"):
             FOUND.clear()
         try:
             status, answer = doer(name)(fields)
@@ -1034,14 +1039,14 @@ def carry_out(requests, say, failed=False):
 
 
 def grouped(frames):
-    """The groups of a batch, each (parallel, gate, requests), and whether it only looks, as its last frame says."""
+    """The groups of a batch, each (parallel, gate, how many of them may change something, requests)."""
     groups = []
     for fields in frames[:-1]:
         if fields[0] == b"group":
-            groups.append((fields[1] == b"1", fields[2] == b"1", []))
+            groups.append((fields[1] == b"1", fields[2] == b"1", int(fields[3]), []))
         else:
-            groups[-1][2].append((fields[0], fields[1], fields[2], fields[3:]))
-    return groups, frames[-1] == [b"go", b"1"]
+            groups[-1][3].append((fields[0], fields[1], fields[2], fields[3:]))
+    return groups
 
 
 def serve(nonce, source, sink):
@@ -1050,35 +1055,34 @@ def serve(nonce, source, sink):
         frames = received(nonce, source)
         if frames is None:
             return
-        sink.write(bundle(nonce, [*answers(nonce, *grouped(frames)), encode(nonce, [b"done"])]))
+        sink.write(bundle(nonce, [*answers(nonce, grouped(frames)), encode(nonce, [b"done"])]))
         sink.flush()
 
 
-def answers(nonce, groups, looks):
+def answers(nonce, groups):
     """The frames that a batch is answered with."""
     said = []
     children = []
     shut = False
     TOLD.clear()
     FOUND.clear()
-    BATCH["looks"] = looks
 
     def say(fields):
         said.append(encode(nonce, fields))
 
-    alone = sum(parallel for parallel, _gate, _requests in groups) < 2
-    for parallel, gate, requests in groups:
+    alone = sum(group[0] for group in groups) < 2
+    for parallel, gate, changes, requests in groups:
         if shut or gate or not parallel or alone:
-            ended_well = carry_out(requests, say, shut)
+            ended_well = carry_out(changes, requests, say, shut)
             shut = shut or (gate and not ended_well)
             continue
         if len(children) == AT_ONCE:
             said.append(collect(children.pop(0)))
-        children.append(start_child(nonce, requests))
+        children.append(start_child(nonce, changes, requests))
     return said + [collect(child) for child in children]
 
 
-def start_child(nonce, requests):
+def start_child(nonce, changes, requests):
     """A group on its own beside the others; its answers come through a pipe."""
     end, inner = os.pipe()
     child = os.fork()
@@ -1086,7 +1090,7 @@ def start_child(nonce, requests):
         try:
             os.close(end)
             said = []
-            carry_out(requests, lambda fields: said.append(encode(nonce, fields)))
+            carry_out(changes, requests, lambda fields: said.append(encode(nonce, fields)))
             write_all(inner, b"".join(said))
         finally:
             os._exit(0)

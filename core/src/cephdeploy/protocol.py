@@ -84,14 +84,15 @@ class Batch:
         self.spent: defaultdict[str, float] = defaultdict(float)
         frames: list[Fields] = []
         for number, group in enumerate(groups):
-            frames.append((b"group", b"%d" % group.parallel, b"%d" % group.gate))
+            changes = 0 if looks else len(group.requests) - group.probes
+            frames.append((b"group", b"%d" % group.parallel, b"%d" % group.gate, b"%d" % changes))
             for place, request in enumerate(group.requests):
                 key = b"%d.%d" % (number, place)
                 self._wanted[key] = request
                 accept = ",".join(map(str, request.accept)) if isinstance(request, Run) else ""
                 doer, *rest = _encoded(request)
                 frames.append((key, doer, accept.encode(), *rest, *self._content(request)))
-        frames.append((b"go", b"%d" % looks))
+        frames.append((b"go",))
         #: What to send.
         self.parcel = Parcel(
             frames,

@@ -236,11 +236,13 @@ class Group:
 
     :param parallel: may run beside other groups of the batch.
     :param gate: if it fails, the groups after it in the batch are left out.
+    :param probes: how many of them, at the end, change nothing.
     """
 
     requests: tuple[Request, ...]
     parallel: bool = False
     gate: bool = False
+    probes: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
