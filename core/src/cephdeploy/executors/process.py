@@ -15,7 +15,7 @@ __all__ = ["process"]
 #: File descriptors of a line whose transport does not say how many: a process with three pipes.
 _PIPES = 3
 #: A blocking transport's line may be a thread, so no more of them are held, whatever the limit of files is.
-_THREADS = 512
+_THREADS = 1024
 
 
 def process(reaches: Mapping[str, Reach], transports: Callable[[str], Any]) -> Executor:
