@@ -103,7 +103,7 @@ class Result:
 
 Listener = Callable[[Started | Finished], None]
 #: A host's answers, once they are there.
-_Asked = Future[list[list[Answer]]]
+_Answers = Future[list[list[Answer]]]
 
 
 def observe(graph: Graph, hosts: Mapping[str, Host]) -> dict[Address, State | Unfit | None]:
@@ -145,7 +145,7 @@ class _Look:
         slow = {resource.address for resource in resources if resource.slow_look}
         self._host = host
         self._shared = _shared(self._probes, slow)
-        self._answers: _Asked | None = None
+        self._answers: _Answers | None = None
 
     @property
     def files(self) -> frozenset[Request]:
@@ -153,7 +153,7 @@ class _Look:
         asked = (request for question in self._shared for request in question)
         return frozenset(one for one in asked if isinstance(one, Chain) or (isinstance(one, Look) and one.content))
 
-    def ask(self) -> _Asked:
+    def ask(self) -> _Answers:
         """Send the questions, unless that was done."""
         if self._answers is None:
             groups = [Group(requests=g, parallel=p) for g, p in self._shared.values()]
@@ -220,7 +220,7 @@ def apply(
 
 
 #: What reads a host's answers: None where it has asked for more.
-_Reader = Callable[[_Asked], list[Outcome] | None]
+_Reader = Callable[[_Answers], list[Outcome] | None]
 
 
 class _Walk:
@@ -240,7 +240,7 @@ class _Walk:
         self._waiting: dict[str, list[Address]] = {}  # what is ready, by host
         self._busy: set[str] = set()
         self._free: set[str] = set()  # hosts that may have something to be sent
-        self._arrived: SimpleQueue[tuple[str, _Reader, _Asked]] = SimpleQueue()
+        self._arrived: SimpleQueue[tuple[str, _Reader, _Answers]] = SimpleQueue()
 
     # what a resource's ``want`` asks of what comes before it
 
@@ -362,7 +362,7 @@ class _Walk:
         )
 
     def _read(
-        self, host: str, steps: Sequence[_Step], outcomes: list[Outcome], asked: _Asked, began: float
+        self, host: str, steps: Sequence[_Step], outcomes: list[Outcome], asked: _Answers, began: float
     ) -> list[Outcome] | None:
         """What came of a batch; None where a service is being put back for it first."""
         seconds = time.monotonic() - began
@@ -407,7 +407,7 @@ class _Walk:
         ]
         groups = [Group(requests=restores, gate=True), *(Group(requests=(one,), parallel=True) for one in restarts)]
 
-        def read(answers: _Asked) -> list[Outcome]:
+        def read(answers: _Answers) -> list[Outcome]:
             try:
                 bad = [ran.reason for group in answers.result() for ran in group if isinstance(ran, Ran) and ran.status]
             except (HostError, LockedError) as error:
