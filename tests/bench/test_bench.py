@@ -155,7 +155,10 @@ def test_hosts_end_with_the_process_that_runs_them() -> None:
         folder = Path(farm.stdout.readline().split()[-1]).parent
         pids = [host["pid"] for host in json.loads((folder / "farm.json").read_text())["hosts"]]
         farm.send_signal(signal.SIGINT)
-    assert farm.returncode == 0
+        try:
+            assert farm.wait(20) == 0
+        finally:
+            farm.kill()  # or leaving this block would wait for it for ever
     assert not folder.exists() and not any(Path(f"/proc/{pid}").exists() for pid in pids)
 
 

@@ -3,8 +3,8 @@
 It runs there on its own python3 (3.6 and up): no import that costs anything, and no annotation that 3.6 could not
 evaluate.
 
-A frame is a list of byte strings: ``<nonce> <length>,<length>,...\n`` and then the strings themselves. Several
-travel together as a bundle: ``<nonce> z<length>\n`` and then the frames, made small by zlib. The nonce is random, and
+A frame is a list of byte strings: ``<nonce> <length>,<length>,...\\n`` and then the strings themselves. Several
+travel together as a bundle: ``<nonce> z<length>\\n`` and then the frames, made small by zlib. The nonce is random, and
 its holder never says it followed by a space except to begin a frame: ``frames.py`` finds what a host says in its noise.
 """
 
