@@ -72,7 +72,7 @@ def carried(contents: Contents, *groups: Group) -> tuple[int, list[list[object]]
     batch = Batch(groups, contents)
     payload.TOLD.clear()
     said = {}
-    for fields in batch.parcel.frames[:-1]:
+    for fields in batch.parcel.frames:
         if fields[0] != b"group":
             status, answer = payload.doer(fields[1])(list(fields[3:]))
             said[fields[0]] = (fields[0], b"%d" % status, *answer)

@@ -28,7 +28,7 @@ from cephdeploy.protocol import Parcel
 from cephdeploy.settings import SiteSettings
 from cephdeploy.transports import Target
 
-PARCEL = Parcel([(b"go",)], seconds=1)
+PARCEL = Parcel([], seconds=1)
 
 
 class World:

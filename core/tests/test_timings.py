@@ -21,7 +21,7 @@ class Instant:
         self.spent = spent
 
     def carry(self, host: str, parcel: Parcel) -> Future[Said]:
-        keys = [fields[0] for fields in parcel.frames if fields[0] not in (b"group", b"go")]
+        keys = [fields[0] for fields in parcel.frames if fields[0] != b"group"]
         future: Future[Said] = Future()
         future.set_result({key: (key, spent, b"", b"") for key, spent in zip(keys, self.spent, strict=True)})
         return future

@@ -133,7 +133,7 @@ def test_who_gives_up_while_it_connects_leaves_nothing_open(sshd: Sshd) -> None:
 def test_a_session_in_a_loop_speaks_the_same(sshd: Sshd) -> None:
     async def work() -> None:
         session = AsyncSession("compute1", await opened(sshd, bootstrap(sudo=False)), sudo=False)
-        assert await session.carry(Parcel([[b"go"]], 10)) == {}
+        assert await session.carry(Parcel([], 10)) == {}
         await session.close()
 
     asyncio.run(work())

@@ -114,7 +114,7 @@ class Conversation:
         :raises BrokenError: the line is down, or the host stopped answering.
         """
         data = bundle(self._nonce, [encode(self._nonce, fields) for fields in parcel.frames])
-        wanted = {fields[0] for fields in parcel.frames} - {b"group", b"go"}
+        wanted = {fields[0] for fields in parcel.frames} - {b"group"}
         said: Said = {}
         try:
             if self._begun:

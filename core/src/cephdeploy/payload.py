@@ -1041,7 +1041,7 @@ def carry_out(changes, requests, say, failed=False):
 def grouped(frames):
     """The groups of a batch, each (parallel, gate, how many of them may change something, requests)."""
     groups = []
-    for fields in frames[:-1]:
+    for fields in frames:
         if fields[0] == b"group":
             groups.append((fields[1] == b"1", fields[2] == b"1", int(fields[3]), []))
         else:

@@ -45,7 +45,7 @@ Fields = Sequence[bytes]
 class Parcel:
     """A batch as it travels: carried without knowing what is in it, and never shown.
 
-    :param frames: groups, their requests by keys, and the word to begin.
+    :param frames: groups, and their requests by keys.
     :param seconds: after which a host that is well has answered all of it.
     :param secret: whether there is a secret in it, which nobody but a host that has proved itself may get.
     :param looks: whether nothing in it changes anything, so that it may be asked twice.
@@ -92,7 +92,6 @@ class Batch:
                 accept = ",".join(map(str, request.accept)) if isinstance(request, Run) else ""
                 doer, *rest = _encoded(request)
                 frames.append((key, doer, accept.encode(), *rest, *self._content(request)))
-        frames.append((b"go",))
         #: What to send.
         self.parcel = Parcel(
             frames,
