@@ -152,7 +152,9 @@ def test_bundles_and_single_frames_come_out_in_their_order(sent: list[Any], size
         (zlib.compress(b"x" * 99)[:-6], "is cut off"),
         (zlib.compress(bytes(1 << 21)), "over the limit"),
         (zlib.compress(bundle(NONCE, [encode(NONCE, [b"inner"])])), "header is none"),
-        (zlib.compress(encode(NONCE, [b"short"])[:-1]), "ended inside a frame"),
+        (zlib.compress(encode(NONCE, [b"short"])[:-1]), "ends inside one"),
+        (zlib.compress(encode(NONCE, [b"a"]) + b"noise" + encode(NONCE, [b"b"])), "something else than frames"),
+        (zlib.compress(NONCE + b" " + b"1," * HEADER_LIMIT), "something else than frames"),
     ],
 )
 def test_a_bundle_that_is_none_or_too_large_or_holds_another_is_refused(data: bytes, why: str) -> None:

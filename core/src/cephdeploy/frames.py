@@ -6,7 +6,9 @@ for the beginning of a frame. The form of a frame is told in ``wire.py``.
 
 from __future__ import annotations
 
+import re
 import zlib
+from collections import deque
 from collections.abc import Callable
 
 from .wire import WireError
@@ -18,6 +20,8 @@ HEADER_LIMIT = 1 << 16
 #: How much of the noise before a frame is kept, from its end: what a login said instead of starting us.
 NOISE_LIMIT = 1 << 12
 CHUNK = 1 << 16
+#: At most 11 digits: no number is worth a long conversion.
+_LENGTHS = re.compile(rb"\d{1,11}(,\d{1,11})*")
 
 
 def lengths_of(header: bytes) -> list[int]:
@@ -27,12 +31,9 @@ def lengths_of(header: bytes) -> list[int]:
     """
     if not header:
         return []
-    words = header.split(b",")
-    for word in words:
-        # at most 11 digits: no number is worth a long conversion
-        if not (0 < len(word) < 12 and word.isdigit()):
-            raise WireError(f"a frame's header is none: {header[:40]!r}")
-    return [int(word) for word in words]
+    if not _LENGTHS.fullmatch(header):
+        raise WireError(f"a frame's header is none: {header[:40]!r}")
+    return list(map(int, header.split(b",")))
 
 
 class FrameReader:
@@ -42,19 +43,16 @@ class FrameReader:
     :param read: gives up to n bytes when called with n, and ``b""`` at the end of the stream.
     :param limit: the largest frame, and the most that a bundle may hold; a larger frame is refused by its header,
         before any memory is taken for it.
-    :param bundles: whether there may be any; in a bundle there may not.
     """
 
-    def __init__(
-        self, nonce: bytes, read: Callable[[int], bytes], limit: int = 1 << 28, *, bundles: bool = True
-    ) -> None:
+    def __init__(self, nonce: bytes, read: Callable[[int], bytes], limit: int = 1 << 28) -> None:
         self.nonce = nonce + b" "
         self.read = read
         self.limit = limit
-        self.bundles = bundles
         self.buffer = bytearray()
         self.noise = bytearray()
-        self.bundle: FrameReader | None = None
+        #: What is left of the bundle that came last.
+        self.bundle: deque[list[bytes]] = deque()
 
     def frame(self) -> list[bytes] | None:
         """The next frame's fields, or None at the end of the stream.
@@ -63,20 +61,17 @@ class FrameReader:
 
         :raises WireError: a header that is none, a frame or a bundle over the limit, or an end inside one.
         """
-        while True:
-            fields = self.bundle.frame() if self.bundle else None
-            if fields is not None:
-                return fields
-            self.bundle = None
+        while not self.bundle:
             if not self._at_nonce():
                 return None
             begin = len(self.nonce)
             end = self._end_of_header(begin)
-            bundled = self.bundles and self.buffer[begin : begin + 1] == b"z"
+            bundled = self.buffer[begin : begin + 1] == b"z"
             fields = self._fields(lengths_of(bytes(self.buffer[begin + bundled : end])), end + 1)
             if not bundled:
                 return fields
-            self.bundle = self._reader_of(b"".join(fields))
+            self.bundle.extend(self._unbundled(b"".join(fields)))
+        return self.bundle.popleft()
 
     def _end_of_header(self, begin: int) -> int:
         end = self.buffer.find(b"\n", begin, HEADER_LIMIT)
@@ -102,8 +97,8 @@ class FrameReader:
         del self.buffer[:at]
         return fields
 
-    def _reader_of(self, data: bytes) -> FrameReader:
-        """The frames of a bundle, to be taken one by one."""
+    def _unbundled(self, data: bytes) -> list[list[bytes]]:
+        """The frames of a bundle: one behind the other, and nothing between them."""
         maker = zlib.decompressobj()
         try:
             inside = maker.decompress(data, self.limit)
@@ -111,9 +106,19 @@ class FrameReader:
             raise WireError("a bundle of frames is none") from None
         if not maker.eof:
             raise WireError(f"a bundle of frames is cut off, or over the limit of {self.limit} bytes")
-        reader = FrameReader(self.nonce[:-1], lambda count: b"", self.limit, bundles=False)
-        reader.buffer += inside
-        return reader
+        frames, at = [], 0
+        while at < len(inside):
+            end = inside.find(b"\n", at, at + HEADER_LIMIT)
+            if end < 0 or not inside.startswith(self.nonce, at):
+                raise WireError("there is something else than frames in a bundle")
+            sizes, at, fields = lengths_of(inside[at + len(self.nonce) : end]), end + 1, []
+            for size in sizes:
+                fields.append(inside[at : at + size])
+                at += size
+            frames.append(fields)
+        if at > len(inside):
+            raise WireError("a bundle of frames ends inside one")
+        return frames
 
     def _at_nonce(self) -> bool:
         """Skip noise until the buffer begins with a nonce; False at the end of the stream."""
