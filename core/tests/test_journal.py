@@ -31,6 +31,23 @@ def test_a_line_is_on_disk_before_the_next_thing_happens(tmp_path: Path) -> None
         assert json.loads(journal.path.read_text())["host"] == "a"
 
 
+def test_what_is_to_be_begun_is_on_disk_and_what_ended_goes_there_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[list[str]] = []
+    with Journal.begin(tmp_path) as journal:
+
+        def events() -> list[str]:
+            return [json.loads(line)["event"] for line in journal.path.read_text().splitlines()]
+
+        monkeypatch.setattr(os, "fsync", lambda handle: synced.append(events()))
+        journal.write("send", host="a")
+        journal.extend("end", [{"step": "a/file:/x"}, {"step": "a/file:/y"}])
+        assert events() == ["send", "end", "end"]
+        journal.write("send", host="b")
+    assert synced == [["send"], ["send", "end", "end", "send"]]
+
+
 def test_what_looks_like_a_secret_is_cleaned_and_the_line_stays_json(tmp_path: Path) -> None:
     key = cephx_key("x")
     with Journal.begin(tmp_path) as journal:

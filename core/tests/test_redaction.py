@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+import json
 
-from cephdeploy.redaction import redacted
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cephdeploy.redaction import redacted, suspect
 from cephdeploy.testing import cephx_key
 
 
@@ -29,3 +33,25 @@ def test_keys_and_passwords_are_taken_out(text: str) -> None:
 @pytest.mark.parametrize("text", ["AQ and more", "http://controller1:5000/v3", "rbd: error opening pool 'x': (2)"])
 def test_what_is_no_secret_stays(text: str) -> None:
     assert redacted(text) == text
+
+
+_PIECES = [
+    "password",
+    "PassWd",
+    "secret_key",
+    " = ",
+    ":",
+    "\n",
+    '"',
+    "\\",
+    "://",
+    "u:hunter2@",
+    "Ag" + "a" * 58,
+    "\u00e9",
+]
+
+
+@given(st.lists(st.one_of(st.sampled_from(_PIECES), st.text(max_size=3))).map("".join))
+def test_a_text_with_something_to_take_out_is_suspect_also_as_json(text: str) -> None:
+    if redacted(text) != text:
+        assert suspect(text) and suspect(json.dumps({"detail": [text]}))

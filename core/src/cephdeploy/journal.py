@@ -1,4 +1,4 @@
-"""The record of a run: one file of JSON lines, written before and after each step, synced each time.
+"""The record of a run: one file of JSON lines, written before and after each step; on disk before the next is begun.
 
 No secret and no file content goes into it: values appear as :func:`cephdeploy.planner.shown` shows them.
 """
@@ -10,12 +10,13 @@ import os
 import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self
 
 from .errors import CephdeployError, UsageError
-from .redaction import redacted
+from .redaction import redacted, suspect
 
 __all__ = ["Journal", "NoJournal", "Past", "Record", "Step", "folder", "past", "recall"]
 
@@ -44,7 +45,12 @@ class Record(Protocol):
         ...
 
     def extend(self, event: str, several: Sequence[Mapping[str, object]]) -> None:
-        """Append several of one event, as :meth:`write` does."""
+        """Append several of one event that is over; they are on disk with the next :meth:`write`.
+
+        Should the machine die before that, their outcome is unknown.
+
+        :raises CephdeployError: as :meth:`write`.
+        """
         ...
 
 
@@ -83,17 +89,26 @@ class Journal:
 
     def write(self, event: str, **what: object) -> None:
         """As :meth:`Record.write`."""
-        self.extend(event, [what])
+        self._append(event, [what])
+        with self._told():
+            os.fsync(self._file)
 
     def extend(self, event: str, several: Sequence[Mapping[str, object]]) -> None:
         """As :meth:`Record.extend`."""
+        self._append(event, several)
+
+    def _append(self, event: str, several: Sequence[Mapping[str, object]]) -> None:
         now = time.time()
-        entries = ({"at": now, "event": event, **{name: _cleaned(it) for name, it in what.items()}} for what in several)
-        try:
-            left = "".join(json.dumps(entry) + "\n" for entry in entries).encode()
+        left = "".join(_line({"at": now, "event": event, **what}) for what in several).encode()
+        with self._told():
             while left:
                 left = left[os.write(self._file, left) :]
-            os.fsync(self._file)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """The one thing that can be wrong with the file, in words for the person at the terminal."""
+        try:
+            yield
         except OSError as error:
             raise CephdeployError(
                 f"can't write the journal {self.path}: {error.strerror}; nothing more was begun. Make room, or mend "
@@ -105,6 +120,11 @@ class Journal:
 
     def __exit__(self, *_: object) -> None:
         os.close(self._file)
+
+
+def _line(entry: Mapping[str, object]) -> str:
+    line = json.dumps(entry)
+    return (json.dumps(_cleaned(entry)) if suspect(line) else line) + "\n"
 
 
 def _cleaned(value: object) -> object:

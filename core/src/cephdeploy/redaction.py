@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["redacted"]
+__all__ = ["redacted", "suspect"]
 
 # aes keys are 40 characters and begin with AQ, aes256k keys are 60 and begin with Ag (Ceph 20.2.4)
 _CEPHX = re.compile(r"A[Qg][A-Za-z0-9+/]{30,}={0,2}")
@@ -18,9 +18,14 @@ _URL = re.compile(r"(\w+://[^:/@\s]+:)[^@\s]+(@)")
 _SIGN = re.compile(rf"A[Qg]|://|(?i:{_NAMES})")
 
 
+def suspect(text: str) -> bool:
+    """Whether :func:`redacted` could find anything in ``text``; in JSON as well as in what it was made of."""
+    return _SIGN.search(text) is not None
+
+
 def redacted(text: str) -> str:
     """``text`` without cephx keys, ``password = ...`` values and passwords in URLs."""
-    if not _SIGN.search(text):
+    if not suspect(text):
         return text
     text = _CEPHX.sub("<secret>", text)
     text = _PASSWORD.sub(r"\1<secret>", text)
