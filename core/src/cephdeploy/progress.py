@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -115,14 +115,14 @@ class Progress(_Area):
         labels = {words.label(Address("", kind, name)) for kind, name in {address[1:] for address in self._actions}}
         names = max(map(paper.size, labels), default=0)
         self._widths = (hosts, min(46, names))
-        self._busy: dict[str, tuple[float, list[Address]]] = {}
+        #: Since when, and what. The area is drawn in another thread, so what stands here for a host is never changed.
+        self._busy: dict[str, tuple[float, Sequence[Address]]] = {}
         self._ended = 0
         self._stopping = False
 
     def __call__(self, event: Started | Finished) -> None:
         if isinstance(event, Started):
-            # replaced as a whole and never changed: the area is drawn in another thread
-            self._busy = {**self._busy, event.host: (time.monotonic(), list(event.addresses))}
+            self._busy[event.host] = time.monotonic(), event.addresses
             return
         outcome = event.outcome
         self._ended += 1
@@ -148,15 +148,16 @@ class Progress(_Area):
             os.write(2, f"{_STOPPING}\n".encode())
 
     def _end(self, address: Address) -> None:
-        began, left = self._busy.get(address.host, (0.0, []))
-        left = [other for other in left if other != address]
-        rest = {host: work for host, work in self._busy.items() if host != address.host}
-        self._busy = {**rest, address.host: (began, left)} if left else rest
+        began, busy = self._busy.get(address.host, (0.0, ()))
+        if left := [other for other in busy if other != address]:
+            self._busy[address.host] = began, left
+        else:
+            self._busy.pop(address.host, None)
 
     def _lines(self) -> list[Text]:
-        busy = self._busy
+        busy = list(self._busy.items())
         made = []
-        for host, (began, addresses) in list(busy.items())[:_MOST]:
+        for host, (began, addresses) in busy[:_MOST]:
             names = words.listed([words.short(address) for address in addresses])
             name = self._paper.padded(host, self._widths[0])
             time_taken = (f"{self._elapsed(began):>8}", "dim")
