@@ -36,7 +36,9 @@ STATE = HERE.parent / ".bench"
 #: The hosts' common layer can't be on the file system that is the layer below it.
 MEMORY = Path("/dev/shm")
 ACCOUNTS = {"nova": 61001, "cinder": 61002, "libvirt": 61003, "libvirt-qemu": 61004}
-STUBS = ("systemctl", "virsh")
+STUBS = ("nova-compute", "systemctl", "virsh")
+#: What runs on a host that nobody is on: sshd, and a nova-compute that does nothing.
+RESIDENT = 2
 
 _SSHD = """\
 ListenAddress {address}:{port}
@@ -117,7 +119,7 @@ class Farm:
     def settle(self, patience: float = 15) -> bool:
         """Wait until no connection is left on any host; whether it came to that."""
         until = time.monotonic() + patience
-        while len(self.group.members()) > len(self.hosts):
+        while len(self.group.members()) > RESIDENT * len(self.hosts):
             if time.monotonic() > until:
                 return False
             time.sleep(0.01)
@@ -185,9 +187,26 @@ def _become(name: str, address: str, port: int, key: Path, base: Path, place: Pa
     for number in (0, 1, 2):
         os.dup2(null, number)
     os.closerange(3, 1024)
+    _serve()
     os.execve(
         "/usr/sbin/sshd", ["/usr/sbin/sshd", "-D", "-E", "/var/log/sshd.log"], {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
     )
+
+
+def _serve() -> None:
+    """Start what the stub of systemctl says is nova-compute's main process; it waits for a fifo's other end."""
+    os.mkfifo("/run/nova-compute.wait", 0o444)
+    pid = os.fork()
+    if pid:
+        Path("/run/nova-compute.pid").write_text(f"{pid}\n")
+        return
+    try:
+        os.setgid(ACCOUNTS["nova"])
+        os.setuid(ACCOUNTS["nova"])
+        files = [f"--config-file=/etc/nova/{name}" for name in ("nova.conf", "nova-compute.conf")]
+        os.execv("/usr/bin/nova-compute", ["nova-compute", *files])
+    finally:
+        os._exit(1)
 
 
 def _started(host: tuple[str, str, int], files: Path, group: Cgroup, network: str | None, first: bool) -> int:
