@@ -179,7 +179,7 @@ def run(argv, stdin=b"", timeout=60.0, user="", limit=1 << 20, asks=False):
         "SYSTEMD_COLORS": "0",
     }
     # looked up here and not by execvpe: that imports modules that ``user`` may not be able to read
-    program = found_program(argv[0])
+    program = once(found_program, argv[0])
     if not program:
         return MISSING, b"", ("no program '%s' here" % argv[0]).encode(errors="replace")
     entry = account(user) if user else None
