@@ -44,19 +44,19 @@ def die() -> None:
 def die_at_record(number: int, when: str) -> None:
     """End this process before or after the record of that number is in the journal."""
     written = 0
-    extend = journal.Journal.extend
+    append = journal.Journal._append
 
     def counted(self: journal.Journal, event: str, several: Sequence[Mapping[str, object]]) -> None:
         nonlocal written
         for what in several:
             if written == number and when == "before":
                 die()
-            extend(self, event, [what])
+            append(self, event, [what])
             if written == number and when == "after":
                 die()
             written += 1
 
-    journal.Journal.extend = counted  # type: ignore[method-assign]
+    journal.Journal._append = counted  # type: ignore[method-assign]
 
 
 class Cutter:
