@@ -83,7 +83,7 @@ def test_wheels_build_without_a_network_and_are_found_where_they_are_unpacked(tm
         "import sys; sys.path = [p for p in sys.path if not p.endswith('/src')]\n"
         "sys.meta_path = [f for f in sys.meta_path if 'editable' not in repr(f)]\n"
         f"sys.path.insert(0, {str(vendor)!r})\n"
-        "import cephdeploy, cephdeploy.plugins as p, cephdeploy.sitefile as s, cephdeploy.deployment as d\n"
+        "import cephdeploy, cephdeploy.plugins as p, cephdeploy.sitefile.writing as s, cephdeploy.deployment as d\n"
         "print(cephdeploy.__file__); print(*p.installed()); print(*p.installed('cephdeploy.distros'))\n"
         "print(len(s.template(d.components())))"
     )

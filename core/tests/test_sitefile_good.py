@@ -22,7 +22,8 @@ from cephdeploy.settings import (
     Settings,
     SiteSettings,
 )
-from cephdeploy.sitefile import load, schema, template
+from cephdeploy.sitefile import load
+from cephdeploy.sitefile.writing import schema, template
 
 
 class Backend(Settings):

@@ -21,6 +21,7 @@ from cephdeploy.deployment import components
 from cephdeploy.errors import ExitCode
 from cephdeploy.settings import Component
 from cephdeploy.site import Host, Site
+from cephdeploy.sitefile import writing
 from cephdeploy.testing import FakeSite, apply_twice
 
 ROOT = Path(__file__).parents[2]
@@ -237,7 +238,7 @@ def test_every_error_with_a_remedy_is_one_that_the_program_says() -> None:
 
 
 def site_blocks() -> list[tuple[str, str]]:
-    known = {*sitefile.schema(components(PLUGINS))["properties"], "usage"}
+    known = {*writing.schema(components(PLUGINS))["properties"], "usage"}
     found = []
     for page in PAGES:
         for block in blocks(page.read_text(encoding="utf-8"), "yaml"):

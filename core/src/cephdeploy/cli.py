@@ -345,14 +345,15 @@ def init(asked: Asked, path: Path | None, force: bool) -> None:
     """Write a site file to begin with, and its schema for editors beside it."""
     import json
 
-    from . import deployment, sitefile
+    from . import deployment
+    from .sitefile import writing
 
     path = path or asked.site
     components = deployment.components()
     schema = path.with_name("site.schema.json")
     # the schema is made from what is installed, and only from that: it may always be made again
-    _write(path, sitefile.template(components), force=force)
-    _write(schema, json.dumps(sitefile.schema(components), indent=2) + "\n", force=True)
+    _write(path, writing.template(components), force=force)
+    _write(schema, json.dumps(writing.schema(components), indent=2) + "\n", force=True)
     out = _Output()
     out.say(f"wrote {path}, and {schema} for your editor")
     out.say(f"next: put your hosts into it, then {_again('validate', path)} and {_again('plan', path)}")

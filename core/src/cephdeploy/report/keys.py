@@ -31,9 +31,9 @@ class Key:
 
 def keys(components: Iterable[Component]) -> list[Key]:
     """All keys that the installed plugins and the core know."""
-    from .. import sitefile
+    from ..sitefile import writing
 
-    schema = sitefile.schema(components)
+    schema = writing.schema(components)
     return list(_below(schema, schema.get("$defs", {}), ""))
 
 
