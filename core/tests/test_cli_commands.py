@@ -17,6 +17,7 @@ from click.testing import CliRunner, Result
 
 from cephdeploy import cli as command_line
 from cephdeploy import deployment, plugins, requests
+from cephdeploy.cli import _changing
 from cephdeploy.distros.debian import debian
 from cephdeploy.errors import ExitCode, HostError, SiteFileError
 from cephdeploy.graph import Declaration, Phase, build
@@ -170,7 +171,7 @@ def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
 
 @pytest.fixture
 def on_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command_line, "_on_terminal", lambda: True)
+    monkeypatch.setattr(_changing, "_on_terminal", lambda: True)
 
 
 def run(*words: str, answer: str | None = None) -> Result:

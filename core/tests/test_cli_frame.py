@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cephdeploy import __version__, cli, errors, plugins
+from cephdeploy.cli import _options
 from cephdeploy.errors import ExitCode, PluginError
 
 
@@ -200,5 +201,5 @@ def test_names_of_plugins_are_completed_after_a_comma(monkeypatch: pytest.Monkey
     points = [SimpleNamespace(name=name) for name in ("glance", "nova", "cinder")]
     monkeypatch.setattr(metadata, "entry_points", lambda **select: points)
     context: Any = None
-    assert cli._complete_plugins(context, context, "nova,gl") == ["nova,glance"]
-    assert cli._complete_plugins(context, context, "nova,") == ["nova,cinder", "nova,glance"]
+    assert _options._complete_plugins(context, context, "nova,gl") == ["nova,glance"]
+    assert _options._complete_plugins(context, context, "nova,") == ["nova,cinder", "nova,glance"]

@@ -1,0 +1,128 @@
+"""The group of all commands: ours, and those of other distributions, which are imported only when they are used."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from ..errors import PluginError
+from ._asked import Asked
+from ._ending import EXIT_CODES, status_of
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+    from click.shell_completion import CompletionItem
+
+__all__ = ["GROUP", "Commands"]
+
+#: Subcommands that other distributions bring: a name, and a click command.
+GROUP: Final = "cephdeploy.commands"
+
+
+class Commands(click.Group):
+    """The group: commands of its own, and those of other distributions, imported only when they are used."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run and exit with an :class:`ExitCode`; every error becomes a sentence."""
+        asked = Asked()
+        extra.setdefault("obj", asked)
+        if not standalone_mode:
+            return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+        sys.exit(status_of(lambda: super(Commands, self).main(args, prog_name, complete_var, False, **extra), asked))
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*self.commands, *sorted(_foreign().keys() - self.commands.keys())]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        own = super().get_command(ctx, cmd_name)
+        if own is not None:
+            return own
+        points = _foreign().get(cmd_name)
+        return _imported(points) if points else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if not name.startswith("-") and name not in self.commands and not ctx.resilient_parsing:
+            known = self.list_commands(ctx)
+            if name not in known:
+                import difflib
+
+                near = difflib.get_close_matches(name, known, n=1)
+                ctx.fail(f"no command '{name}'" + (f"; did you mean '{near[0]}'?" if near else ""))
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        rows = [(name, command.get_short_help_str(100)) for name, command in self.commands.items()]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+        others = [(name, _told(points)) for name, points in sorted(_foreign().items()) if name not in self.commands]
+        if others:
+            with formatter.section("Commands of plugins"):
+                formatter.write_dl(others)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Exit status"):
+            formatter.write_dl([(str(int(code)), text) for code, text in EXIT_CODES.items()])
+        super().format_epilog(ctx, formatter)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        # click's own asks each command for its help, and so would import every plugin's
+        from click.shell_completion import CompletionItem
+
+        named = [(name, command.get_short_help_str()) for name, command in self.commands.items()]
+        named += [(name, _told(points)) for name, points in sorted(_foreign().items()) if name not in self.commands]
+        found = [CompletionItem(name, help=text) for name, text in named if name.startswith(incomplete)]
+        return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
+
+
+def _foreign() -> dict[str, list[EntryPoint]]:
+    """The entry points of other distributions' commands, by name, each once; nothing is imported."""
+    from importlib.metadata import entry_points
+
+    found: dict[str, list[EntryPoint]] = {}
+    for point in entry_points(group=GROUP):
+        points = found.setdefault(point.name, [])
+        # an editable installation may be seen twice
+        if all((point.value, _distribution(point)) != (other.value, _distribution(other)) for other in points):
+            points.append(point)
+    return found
+
+
+def _distribution(point: EntryPoint) -> str:
+    return point.dist.name if point.dist is not None else "?"
+
+
+def _told(points: Sequence[EntryPoint]) -> str:
+    """What a distribution says of itself, as its command's help would need its import."""
+    names = " and ".join(_distribution(point) for point in points)
+    dist = points[0].dist
+    summary = dist.metadata["Summary"] if dist is not None and "Summary" in dist.metadata else ""
+    return f"{summary} ({names})" if summary and len(points) == 1 else f"(from {names})"
+
+
+def _imported(points: Sequence[EntryPoint]) -> click.Command:
+    point = points[0]
+    if len(points) > 1:
+        names = " and ".join(_distribution(one) for one in points)
+        raise PluginError(f"two distributions provide the command '{point.name}': {names}; uninstall one of them")
+    try:
+        command = point.load()
+    except Exception as error:
+        raise PluginError(f"command '{point.name}' ({_distribution(point)}) does not import: {error}") from error
+    if not isinstance(command, click.Command):
+        kind = type(command).__name__
+        raise PluginError(f"command '{point.name}' ({_distribution(point)}) is no click command but a {kind}")
+    return command

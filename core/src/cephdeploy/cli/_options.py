@@ -1,0 +1,93 @@
+"""The options that several commands have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from ._asked import Asked
+
+__all__ = ["common", "debug", "detailed", "form", "limit", "plugins", "site", "timings", "verbose", "yes"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _remember(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
+    """An option that may stand before the command or after it."""
+    if value not in (None, False):
+        setattr(ctx.ensure_object(Asked), str(parameter.name), value)
+
+
+def site(envvar: str | None = None) -> Callable[[F], F]:
+    return click.option(
+        "-C",
+        "--site",
+        type=click.Path(path_type=Path),
+        envvar=envvar,
+        expose_value=False,
+        is_eager=True,
+        callback=_remember,
+        help="The site file, site.yml by default; or the variable CEPHDEPLOY_SITE.",
+    )
+
+
+verbose = click.option(
+    "-v", "--verbose", is_flag=True, expose_value=False, is_eager=True, callback=_remember,
+    help="Say more: the differences of each file.",
+)  # fmt: skip
+debug = click.option(
+    "--debug", is_flag=True, expose_value=False, is_eager=True, callback=_remember,
+    help="Show where in the program an error came from.",
+)  # fmt: skip
+timings = click.option(
+    "--timings", is_flag=True, expose_value=False, callback=_remember,
+    help="Say what the time went into.",
+)  # fmt: skip
+
+
+def common(command: F) -> F:
+    return site()(verbose(debug(command)))
+
+
+def _complete_plugins(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    from importlib.metadata import entry_points
+
+    before, comma, last = incomplete.rpartition(",")
+    names = sorted({point.name for point in entry_points(group="cephdeploy.plugins")})
+    return [f"{before}{comma}{name}" for name in names if name.startswith(last) and name not in before.split(",")]
+
+
+def _names(ctx: click.Context, parameter: click.Parameter, value: Sequence[str]) -> tuple[str, ...]:
+    """Names that may be separated by commas and come in several options, each once."""
+    return tuple(dict.fromkeys(name.strip() for text in value for name in text.split(",") if name.strip()))
+
+
+plugins = click.option(
+    "-p", "--plugins", metavar="NAME,...", multiple=True, callback=_names, shell_complete=_complete_plugins,
+    help="The plugins that take part; all that the site file has roles for by default.",
+)  # fmt: skip
+limit = click.option(
+    "--limit", metavar="HOST", multiple=True, callback=_names, help="Change this host only; may be repeated."
+)
+detailed = click.option(
+    "--detailed-exitcode",
+    "detailed",
+    is_flag=True,
+    help="End with 2 when there are changes, and with 0 when none.",
+)
+yes = click.option("-y", "--yes", is_flag=True, help="Don't ask before the changes are made.")
+
+
+def form(*forms: str) -> Callable[[F], F]:
+    return click.option(
+        "-f",
+        "--format",
+        "form",
+        type=click.Choice(forms),
+        default=forms[0],
+        show_default=True,
+        help="How it is shown.",
+    )
