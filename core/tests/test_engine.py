@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from cephdeploy.engine import Finished, Result, Started, Status
+from cephdeploy.engine import Event, Finished, Result, Started, Status, Stopping
 from cephdeploy.errors import CephdeployError, ExitCode, HostError
 from cephdeploy.kinds import CephConf, CephPool, CephUser, File, Keyring, LibvirtSecret
 from cephdeploy.requests import Answer, Group, Host, Pick, Ran, Request, Run, Write
@@ -238,6 +240,7 @@ class Notes:
     def __init__(self, stop_at: int = 1000) -> None:
         self.events: list[tuple[str, dict[str, object]]] = []
         self._stop_at = stop_at
+        self.hear: Callable[[str], None] = lambda event: None
 
     def write(self, event: str, **what: object) -> None:
         self.extend(event, [what])
@@ -246,6 +249,7 @@ class Notes:
         if len(self.events) == self._stop_at:
             raise CephdeployError("can't write the journal")
         self.events += [(event, dict(what)) for what in several]
+        self.hear(event)
 
 
 def test_each_step_is_in_the_journal_before_it_is_sent_and_after_it_ended() -> None:
@@ -278,9 +282,45 @@ def test_without_a_journal_no_further_change_is_made() -> None:
 def test_the_listener_hears_what_starts_and_what_ends() -> None:
     site = a_site()
     deployment = site.deployment_of(lambda s: [a_file("/f")])
-    heard: list[Started | Finished] = []
+    heard: list[Event] = []
     result = deployment.apply(deployment.plan(), listener=heard.append)
     assert heard == [Started("cmp1", (a_file("/f").address,)), Finished(result.outcomes[0])]
+
+
+@pytest.fixture
+def hears_interrupts() -> Iterator[None]:
+    """A program that is started in the background ignores them, and hands that on to the tests."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.fault("F41")
+@pytest.mark.usefixtures("hears_interrupts")
+@pytest.mark.parametrize("at", ["send", "started", "end", "finished"])
+def test_an_interrupt_wherever_it_comes_loses_no_answer_and_ends_the_run(at: str) -> None:
+    site = a_site()
+    deployment = site.deployment_of(lambda s: [a_file("/f"), a_file("/g", after=(a_file("/f").address,))])
+    heard: list[str] = []
+    notes = Notes()
+
+    def interrupt(moment: str) -> None:
+        heard.append(moment)
+        if moment == at and heard.count(at) == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    def listen(event: Event) -> None:
+        interrupt(type(event).__name__.lower())
+
+    notes.hear = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        deployment.apply(deployment.plan(), journal=notes, listener=listen)
+    ends = [what["status"] for event, what in notes.events if event == "end"]
+    assert ends == ["changed"]
+    assert site.writes == [("cmp1", "/f")]
+    # where an answer was still to come, it is said that it is waited for
+    assert (Stopping.__name__.lower() in heard) == (at in ("send", "started"))
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 # kinds of a plugin's own

@@ -10,6 +10,7 @@ from cephdeploy.engine import Status
 from cephdeploy.errors import PreflightError
 from cephdeploy.graph import build
 from cephdeploy.journal import Journal, recall
+from cephdeploy.requests import Answer, Ran, Request, Restore
 from cephdeploy.rollback import declarations
 from cephdeploy.testing import FakeSite, FakeUnit
 
@@ -124,6 +125,53 @@ def test_a_service_that_does_not_come_up_is_put_back_with_what_shares_its_files(
     assert ended["compute1/service:nova-compute.service"].status == Status.CHANGED
     mine = {key: value for key, value in files(site).items() if key[0] == "controller1"}
     assert mine == {key: value for key, value in before.items() if key[0] == "controller1"}
+
+
+@pytest.mark.fault("F33")
+def test_two_services_that_do_not_come_up_are_each_put_back(tmp_path: Path) -> None:
+    site = FakeSite(HOSTS)
+    ran(site, tmp_path)
+    before = files(site)
+    host = site.hosts["controller1"]
+    for unit, path, bad in (
+        ("glance-api", "/etc/glance/glance-api.conf", b"chunk_size = 16"),
+        ("cinder-volume", "/etc/cinder/cinder.conf", b"connect_timeout = 7"),
+    ):
+        host.units[f"{unit}.service"] = FakeUnit(crashes=lambda files, path=path, bad=bad: bad in files[path])
+    wishes = {"glance": {"chunk_size": 16}, "cinder": {"backends": {"ceph": {"rados_connect_timeout": 7}}}}
+    with site.deployment(ALL, **wishes) as deployment, Journal.begin(tmp_path) as journal:
+        result = deployment.apply(deployment.plan(), journal=journal)
+    failed = result.of(Status.FAILED)
+    assert [one.address.name for one in failed] == ["cinder-volume.service", "glance-api.service"]
+    assert all("put back as before, and it runs again" in one.detail for one in failed)
+    assert files(site) == before
+
+
+@pytest.mark.fault("F33")
+def test_what_can_not_be_put_back_stays_changed_and_a_rollback_takes_it_back(tmp_path: Path) -> None:
+    site = FakeSite(HOSTS)
+    before = files(site)
+    host = site.hosts["compute1"]
+    host.units["nova-compute.service"] = FakeUnit(
+        crashes=lambda files: b"images_type = rbd" in files["/etc/nova/nova.conf"]
+    )
+
+    def full(request: Request) -> Answer | None:
+        if isinstance(request, Restore) and request.path == "/etc/nova/nova.conf":
+            return Ran(status=1, err=b"/etc/nova/nova.conf is as it was: no space left in /etc/nova; make room")
+        return None
+
+    host.interfere.append(full)
+    with site.deployment(ALL) as deployment, Journal.begin(tmp_path) as journal:
+        ended = {str(one.address): one for one in deployment.apply(deployment.plan(), journal=journal).outcomes}
+    failed = ended["compute1/service:nova-compute.service"]
+    assert "can't put back nova.conf: /etc/nova/nova.conf is as it was: no space left" in failed.detail
+    assert f"then: cephdeploy rollback {journal.run}" in failed.detail
+    assert ended["compute1/options:/etc/nova/nova.conf"].status == Status.CHANGED
+    assert ended["compute1/ceph-conf:/etc/ceph/nova/ceph.conf"].status == Status.ROLLED_BACK
+    host.interfere.clear()
+    taken_back(site, tmp_path, journal.run)
+    assert files(site) == before
 
 
 def test_after_a_rollback_and_its_own_rollback_nothing_is_left_to_restart(tmp_path: Path) -> None:

@@ -6,10 +6,13 @@ whether they came true. "Changed" is said of what was seen, never of what was se
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from graphlib import TopologicalSorter
@@ -27,7 +30,7 @@ from .requests import Answer, Chain, Group, Host, Look, Pick, Ran, Remove, Reque
 from .resource import Resource, State, Unfit, failed
 from .values import UNKNOWN, Address, Ref, Unknown
 
-__all__ = ["Finished", "Outcome", "Result", "Started", "Status", "apply", "observe"]
+__all__ = ["Event", "Finished", "Outcome", "Result", "Started", "Status", "Stopping", "apply", "observe"]
 
 
 class Status(StrEnum):
@@ -70,6 +73,11 @@ class Finished:
 
 
 @dataclass(frozen=True)
+class Stopping:
+    """Ctrl-C was heard: nothing more is sent, and what is under way is waited for. A second one does not wait."""
+
+
+@dataclass(frozen=True)
 class Result:
     """What a run came to.
 
@@ -101,7 +109,8 @@ class Result:
         return ExitCode.STALE if stale else ExitCode.FAILED
 
 
-Listener = Callable[[Started | Finished], None]
+Event = Started | Finished | Stopping
+Listener = Callable[[Event], None]
 #: A host's answers, once they are there.
 _Answers = Future[list[list[Answer]]]
 
@@ -215,6 +224,8 @@ def apply(
 
     :param journal: told of each step before it is sent and after it was observed.
     :param listener: called from this thread with what starts and ends.
+    :raises KeyboardInterrupt: Ctrl-C, and what was under way came to its end. In the main thread, as Python hears it
+        nowhere else; in another it is the caller's.
     """
     return _Walk(plan, hosts, journal or NoJournal(), listener).run()
 
@@ -240,7 +251,8 @@ class _Walk:
         self._waiting: dict[str, list[Address]] = {}  # what is ready, by host
         self._busy: set[str] = set()
         self._free: set[str] = set()  # hosts that may have something to be sent
-        self._arrived: SimpleQueue[tuple[str, _Reader, _Answers]] = SimpleQueue()
+        self._arrived: SimpleQueue[tuple[str, _Reader, _Answers] | None] = SimpleQueue()  # None: Ctrl-C
+        self._stopped = False
 
     # what a resource's ``want`` asks of what comes before it
 
@@ -262,17 +274,32 @@ class _Walk:
         began = time.monotonic()
         self._journal.write("plan", steps=[recorded(change) for change in self._plan])
         self._sorter.prepare()
-        try:
+        with self._heard():
             while self._sorter.is_active():
                 self._send_what_is_ready()
                 if self._busy:
                     self._take_what_came()
-        except KeyboardInterrupt:
-            # what is under way is waited for, and noted; a second interrupt leaves it
-            while self._busy:
-                self._take_what_came()
-            raise
+                elif self._stopped:
+                    raise KeyboardInterrupt
         return Result(tuple(self._outcomes.values()), self._plan.unchanged, time.monotonic() - began)
+
+    @contextmanager
+    def _heard(self) -> Iterator[None]:
+        """Ctrl-C is noted, and taken between two steps: anywhere else it would lose an answer that has come."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def stop(number: int, frame: object) -> None:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            self._stopped = True
+            self._arrived.put(None)
+
+        before = signal.signal(signal.SIGINT, stop)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
 
     def _send_what_is_ready(self) -> None:
         # through all that needs no work, so that what is ready behind it travels with the rest
@@ -285,6 +312,8 @@ class _Walk:
                     self._free.add(address.host)
         # a host takes one batch at a time; what gets ready meanwhile travels in its next
         for host in sorted(self._free - self._busy):
+            if self._stopped:
+                return
             if host in self._waiting:
                 addresses = self._next(host)
                 self._journal.write("send", host=host, steps=[str(address) for address in addresses])
@@ -305,7 +334,11 @@ class _Walk:
     def _ended(self) -> tuple[str, list[Outcome]]:
         """A host that is done with its batch, and with what that batch called for."""
         while True:
-            host, read, answers = self._arrived.get()
+            arrived = self._arrived.get()
+            if arrived is None:
+                self._listener(Stopping())
+                continue
+            host, read, answers = arrived
             outcomes = read(answers)
             if outcomes is not None:
                 return host, outcomes
@@ -385,42 +418,50 @@ class _Walk:
             except Exception as error:
                 stale = isinstance(error, StalePlanError)
                 outcomes.append(Outcome(step.address, Status.FAILED, _told(error), seconds, stale))
-        failing = [one for one in outcomes if one.status == Status.FAILED and one.address.kind == Service.kind]
-        if failing and self._put_back(host, failing[0], outcomes):
-            return None
-        return outcomes
+        failing = [one.address for one in outcomes if one.status == Status.FAILED and one.address.kind == Service.kind]
+        return None if self._put_back(host, failing, outcomes) else outcomes
 
-    def _put_back(self, host: str, failing: Outcome, outcomes: list[Outcome]) -> bool:
-        """A service did not come up: put back what this run changed of its configuration, and start it again.
+    def _put_back(self, host: str, failing: Sequence[Address], outcomes: Sequence[Outcome]) -> bool:
+        """Services did not come up: put back what this run changed of their configuration, and start them again.
 
-        Services that share a file go back together: half of a configuration is worse than either. False where nothing
-        was kept, or nothing was changed.
+        Those that share a file go back together: half of a configuration is worse than either. One such set after
+        another, as one that can't go back must not keep the next from it. False where nothing was kept, or nothing
+        was changed.
         """
         done = {one.address: one for one in (*self._outcomes.values(), *outcomes)}
         changed = {address for address, one in done.items() if one.status == Status.CHANGED}
-        services, files = self._entangled(failing.address, changed)
-        if not self._journal.run or not files:
+        for first in failing if self._journal.run else ():
+            services, files = self._entangled(first, changed)
+            if files:
+                break
+        else:
             return False
-        restores = tuple(Restore(path=address.name, kept=self._journal.run) for address in sorted(files))
+        paths = sorted(files)
+        restores = tuple(Restore(path=address.name, kept=self._journal.run) for address in paths)
         restarts = [
             Restart(name=one.unit, settle=one.settle, timeout=one.stop_timeout) for _, one in sorted(services.items())
         ]
         groups = [Group(requests=restores, gate=True), *(Group(requests=(one,), parallel=True) for one in restarts)]
 
-        def read(answers: _Answers) -> list[Outcome]:
-            try:
-                bad = [ran.reason for group in answers.result() for ran in group if isinstance(ran, Ran) and ran.status]
-            except (HostError, LockedError) as error:
-                bad = [str(error)]
-            names = ", ".join(address.name.rpartition("/")[2] for address in sorted(files))
-            after = f"{names} put back as before"
-            after += f", and still: {redacted(bad[0])}" if bad else ", and it runs again"
+        def read(answers: _Answers) -> list[Outcome] | None:
             found = {one.address: one for one in outcomes}
-            for address in (*files, *services):
+            try:
+                restored, *restarted = answers.result()
+            except (HostError, LockedError) as error:
+                # what a later rollback finds changed, it takes back
+                back, after = [], f"can't tell whether its configuration was put back: {redacted(str(error))}"
+            else:
+                bad, still = _reasons(restored), _reasons(ran for group in restarted for ran in group)
+                back = paths[: len(paths) - len(bad)]  # in order, and after the first that fails none is tried
+                after = _put_back_so(back, paths[len(back) :], [*bad, *still], self._journal.run)
+            for address in (*back, *(services if len(back) == len(paths) else ())):
                 if done[address].status == Status.CHANGED:
-                    found[address] = Outcome(address, Status.ROLLED_BACK, f"{failing.address} did not come up with it")
-            found[failing.address] = replace(failing, detail=f"{failing.detail}; {after}")
-            return list(found.values())
+                    found[address] = Outcome(address, Status.ROLLED_BACK, f"{first} did not come up with it")
+            for address in (one for one in failing if one in services):
+                found[address] = replace(done[address], detail=f"{done[address].detail}; {after}")
+            left = [address for address in failing if address not in services]
+            ended = list(found.values())
+            return None if self._put_back(host, left, ended) else ended
 
         self._ask(host, groups, read)
         return True
@@ -492,6 +533,23 @@ class _Step:
 def _kept_for(run: str, request: Request) -> Request:
     """A change that makes the host keep what it replaces, for a rollback of the run."""
     return replace(request, run=run) if isinstance(request, Write | Restore | Remove | Run) else request
+
+
+def _reasons(answers: Iterable[Answer]) -> list[str]:
+    """Why those failed that did."""
+    return [redacted(answer.reason) for answer in answers if isinstance(answer, Ran) and answer.status]
+
+
+def _put_back_so(back: Sequence[Address], left: Sequence[Address], reasons: Sequence[str], run: str) -> str:
+    """How putting back went: what is as before, what is not, and the first reason."""
+
+    def names(addresses: Sequence[Address]) -> str:
+        return ", ".join(address.name.rpartition("/")[2] for address in addresses)
+
+    if not left:
+        return f"{names(back)} put back as before, and " + (f"still: {reasons[0]}" if reasons else "it runs again")
+    done = f"{names(back)} put back as before; " if back else ""
+    return f"{done}can't put back {names(left)}: {reasons[0]}; then: cephdeploy rollback {run}"
 
 
 def _told(error: Exception) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 from rich.console import Console, Group
 from rich.text import Text
 
-from .engine import Finished, Started, Status
+from .engine import Event, Started, Status, Stopping
 from .report import words
 from .report.paper import put
 from .report.recap import finished_line
@@ -120,7 +120,10 @@ class Progress(_Area):
         self._ended = 0
         self._stopping = False
 
-    def __call__(self, event: Started | Finished) -> None:
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Stopping):
+            self._stop()
+            return
         if isinstance(event, Started):
             self._busy[event.host] = time.monotonic(), event.addresses
             return
@@ -141,8 +144,8 @@ class Progress(_Area):
     def _count(self) -> str:
         return f"{self._ended:,} of {words.count(len(self._actions), 'step')}"
 
-    def stop(self) -> None:
-        """Say that the run ends once the hosts have answered. Safe in a signal handler: prints by no lock."""
+    def _stop(self) -> None:
+        """Say that the run ends once the hosts have answered; no part of the report, so on standard error."""
         self._stopping = True
         if self._live is None:
             os.write(2, f"{_STOPPING}\n".encode())

@@ -227,27 +227,11 @@ def _carried_out(
 
 
 def _applied(plan: Plan, deployment: Deployment, journal: Journal, out: Output) -> Result:
-    import signal
-    import threading
-
     from ..progress import Progress
 
-    progress = Progress(plan, out.console, out.paper, live=out.terminal)
-
-    def stop(number: int, frame: object) -> None:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        progress.stop()
-        raise KeyboardInterrupt
-
-    if threading.current_thread() is not threading.main_thread():
+    left = (
+        "what was sent to a host may have been done. Run the same command again: it looks at every host and goes "
+        f"on from there. run {journal.run}"
+    )
+    with interruptible(left), Progress(plan, out.console, out.paper, live=out.terminal) as progress:
         return deployment.apply(plan, journal=journal, listener=progress)
-    before = signal.signal(signal.SIGINT, stop)
-    try:
-        left = (
-            "what was sent to a host may have been done. Run the same command again: it looks at every host and goes "
-            f"on from there. run {journal.run}"
-        )
-        with interruptible(left), progress:
-            return deployment.apply(plan, journal=journal, listener=progress)
-    finally:
-        signal.signal(signal.SIGINT, before)
