@@ -38,6 +38,43 @@ SITE_FAULTS = {
     "a wrong type": ("glance: {chunk_size: big}\n", "site.yml:7:22: glance.chunk_size: ", "number"),
     "a key that stands twice": ("ssh: {user: admin}\n", "site.yml:7:1: ssh: ", "the first is at site.yml:6:1"),
     "a pool name that is an option": ("pools: {images: {name: --force}}\n", "site.yml:7:24: pools.images.name: ", ""),
+    "a pool of another purpose": (
+        "pools: {images: {name: volumes}}\n",
+        "site.yml:7:24: pools.images.name: pools 'volumes' and 'images' are both called 'volumes'",
+        "give each a name of its own",
+    ),
+    "chunks that are no power of two": (
+        "glance: {chunk_size: 7}\n",
+        "site.yml:7:22: glance.chunk_size: ",
+        "must be a power of two, such as 4 or 8",
+    ),
+    "chunks of nothing": ("glance: {chunk_size: 0}\n", "site.yml:7:22: glance.chunk_size: ", "power of two"),
+    "chunks that librbd does not make": ("glance: {chunk_size: 64}\n", "site.yml:7:22: ", "must be 32 or less"),
+    "a backend in everybody's section": (
+        "cinder: {backends: {DEFAULT: {}}}\n",
+        "site.yml:7:21: cinder.backends.DEFAULT: ",
+        "can't be a backend's name: cinder.conf has [DEFAULT] for something else",
+    ),
+    "a backend in oslo's section": (
+        "cinder: {backends: {oslo_concurrency: {}}}\n",
+        "site.yml:7:21: cinder.backends.oslo_concurrency: ",
+        "for something else",
+    ),
+    "no backend": (
+        "cinder: {backends: {}}\n",
+        "site.yml:7:20: cinder.backends: ",
+        "must have one backend at least, such as ceph: {}",
+    ),
+    "volumes among the images": (
+        "cinder: {backends: {ceph: {pool: images}}}\n",
+        "site.yml:7:34: cinder.backends.ceph.pool: ",
+        "must be 'volumes' or a key of your own",
+    ),
+    "a transport that is not installed": (
+        "transport: asyncsh\n",
+        "site.yml:7:12: transport: no transport 'asyncsh' is installed",
+        "did you mean 'asyncssh'?",
+    ),
     "a control character": ('pools: {images: {name: "a\\nb"}}\n', "site.yml:7:24: pools.images.name: ", ""),
 }
 HOST_FAULTS = {

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -112,6 +112,7 @@ class World:
         settings: SiteSettings,
         names: Sequence[str],
         undo: Past | None = None,
+        only: Collection[str] = (),
         off: bool = False,
         holder: str = "",
     ) -> deployment.Deployment:
@@ -247,6 +248,44 @@ def test_a_limit_that_is_no_host_ends_with_64_and_a_near_name(world: World) -> N
     assert world.opened == []
 
 
+@pytest.mark.parametrize("value", ["", " ", ",", " , "])
+@pytest.mark.parametrize(
+    ("words", "option", "what"),
+    [
+        (("run", "--yes", "--limit"), "--limit", "host"),
+        (("run", "--yes", "--limit=c1", "--limit"), "--limit", "host"),
+        (("plan", "-p"), "--plugins", "plugin"),
+        (("run", "--yes", "--plugins"), "--plugins", "plugin"),
+        (("rollback", "20261122-141007-3fa2", "--yes", "--host"), "--host", "host"),
+    ],
+)
+def test_an_option_that_names_nothing_never_means_all(
+    world: World, words: tuple[str, ...], option: str, what: str, value: str
+) -> None:
+    result = run(*words, value)
+    assert result.exit_code == ExitCode.USAGE
+    assert result.stderr == f"{option} is empty: name a {what}, or leave it out\n"
+    assert world.opened == []
+
+
+def test_a_limit_may_be_a_range_as_it_stands_in_the_site_file(world: World) -> None:
+    result = run("plan", "--plugins", "nova", "--limit", "c[1-1],ceph[1-1]")
+    assert "limited to c1, ceph1; the other hosts are looked at" in result.stdout
+    result = run("plan", "--plugins", "nova", "--limit", "c[1-2]")
+    assert (result.exit_code, result.stderr) == (
+        ExitCode.USAGE,
+        "--limit c2: site.yml has no such host\n",
+    )
+
+
+def test_a_limit_that_is_no_range_ends_with_64_and_says_why(world: World) -> None:
+    result = run("plan", "--plugins", "nova", "--limit", "c[2-1]")
+    assert (result.exit_code, result.stderr) == (
+        ExitCode.USAGE,
+        "--limit c[2-1]: the range [2-1] ends before it begins\n",
+    )
+
+
 def test_a_limit_changes_its_hosts_only_and_says_so(world: World) -> None:
     result = run("plan", "--plugins", "nova", "--limit", "ceph1")
     assert "limited to ceph1; the other hosts are looked at and left alone" in result.stdout
@@ -303,6 +342,22 @@ def test_a_run_without_a_terminal_and_without_yes_is_refused_before_any_host_is_
     assert result.exit_code == ExitCode.USAGE
     assert "add --yes" in result.stderr
     assert world.opened == []
+
+
+@pytest.mark.parametrize("command", ["rollback", "unwire"])
+def test_without_a_terminal_and_without_yes_its_plan_is_shown_and_nothing_changed(
+    world: World, tmp_path: Path, command: str
+) -> None:
+    assert run("run", "--plugins", "nova", "--yes").exit_code == 0
+    (path,) = tmp_path.rglob("*.jsonl")
+    world.hosts = {name: FakeHost(name) for name in world.hosts}
+    result = run(command, "nova" if command == "unwire" else path.stem)
+    assert result.exit_code == ExitCode.USAGE
+    assert "thing user" in result.stdout
+    assert result.stderr == (
+        "nothing was changed: there is no terminal to ask on; add --yes to have these changes made\n"
+    )
+    assert not any(host.things for host in world.hosts.values())
 
 
 def test_a_run_shows_its_plan_converges_and_proves(world: World, tmp_path: Path) -> None:
@@ -442,6 +497,26 @@ def test_a_second_run_meanwhile_is_refused_and_told_who_holds_the_lock(world: Wo
 # saved plans
 
 
+@pytest.mark.parametrize(
+    ("place", "why"),
+    [("no/x.json", "there is no folder {}/no; make it first"), (".", "it is a folder; name a file in it")],
+)
+def test_a_plan_that_could_not_be_saved_is_refused_before_any_host_is_asked(
+    world: World, tmp_path: Path, place: str, why: str
+) -> None:
+    file = tmp_path / place
+    result = run("plan", "--plugins", "nova", "-o", str(file))
+    assert result.exit_code == ExitCode.USAGE
+    assert result.stderr == f"can't save the plan in {file}: {why.format(tmp_path)}\n"
+    assert world.opened == [] and result.stdout == ""
+
+
+def test_a_saved_plan_is_run_by_the_words_that_are_shown(world: World, tmp_path: Path) -> None:
+    file = tmp_path / "my plan.json"
+    result = run("plan", "--plugins", "nova", "-o", str(file))
+    assert result.stdout.endswith(f"run it: cephdeploy run '{file}'\n")
+
+
 @pytest.mark.fault("F15")
 def test_a_saved_plan_is_made_true_and_a_stale_one_is_refused(world: World, tmp_path: Path) -> None:
     file = tmp_path / "plan.json"
@@ -575,8 +650,8 @@ def test_init_overwrites_nothing_unless_forced(bare: Path) -> None:
 
 def test_init_into_a_folder_that_is_not_there_is_a_sentence(bare: Path) -> None:
     result = run("init", "no/site.yml")
-    assert result.exit_code == ExitCode.FAILED
-    assert result.stderr == "can't write no/site.yml: No such file or directory\n"
+    assert result.exit_code == ExitCode.USAGE
+    assert result.stderr == "can't write no/site.yml: there is no folder no; make it first\n"
 
 
 def test_settings_lists_every_key_with_its_default(bare: Path) -> None:

@@ -17,6 +17,8 @@ from click.testing import CliRunner, Result
 from cephdeploy import __version__, cli, errors, plugins
 from cephdeploy.cli import _options
 from cephdeploy.errors import ExitCode, PluginError
+from cephdeploy.report.paper import Paper
+from cephdeploy.report.tables import table
 
 
 def run(*words: str, env: dict[str, str] | None = None) -> Result:
@@ -183,6 +185,23 @@ def test_a_broken_plugin_is_listed_with_its_error_beside_the_good_ones() -> None
     assert result.exit_code == ExitCode.INVALID
     assert "good     1.2       cephdeploy-good   settings, verify" in result.stdout
     assert "does not import: no module named x" in result.stdout
+
+
+def test_a_table_keeps_its_words_whole_on_a_narrow_terminal() -> None:
+    rows = [["glance", "1.2", "cephdeploy-glance", "settings, prepare_ceph, distribute_keys, configure_service"]]
+    made = [line.plain for line in table(["plugin", "version", "distribution", "hooks"], rows, Paper(60))]
+    assert made == [
+        "plugin   version   distribution",
+        "    hooks",
+        "glance   1.2       cephdeploy-glance",
+        "    settings, prepare_ceph, distribute_keys,",
+        "    configure_service",
+    ]
+    wide = [line.plain for line in table(["plugin", "version", "distribution", "hooks"], rows, Paper(80))]
+    assert wide[1:] == [
+        "glance   1.2       cephdeploy-glance   settings, prepare_ceph, distribute_keys,",
+        "                                       configure_service",
+    ]
 
 
 @pytest.mark.usefixtures("one_broken")

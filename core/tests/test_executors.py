@@ -19,7 +19,7 @@ import pytest
 
 from cephdeploy.conversation import BrokenError, Said
 from cephdeploy.deployment import _reach
-from cephdeploy.errors import HostError, SettingsError, UsageError
+from cephdeploy.errors import HostError, SettingsError
 from cephdeploy.executors import WINDOW, Executor, Reach, _shard, loop, threads
 from cephdeploy.executors._lines import Lines, most
 from cephdeploy.executors.dask import dask
@@ -303,7 +303,7 @@ def test_transports_of_one_loop_get_one_and_others_get_threads() -> None:
 def test_a_cluster_without_its_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("dask", "distributed", "distributed.comm"):
         monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(UsageError, match=r"pip install 'cephdeploy-core\[dask\]', or .* python3-distributed"):
+    with pytest.raises(SettingsError, match=r"pip install 'cephdeploy-core\[dask\]', or .* python3-distributed"):
         dask({}, lambda name: None)
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cephdeploy.errors import PreflightError
+from cephdeploy.errors import PreflightError, SettingsError
 from cephdeploy.kinds import CephPool, CephUser
 from cephdeploy.kinds.ceph import grants
 from cephdeploy.planner import Action, Plan
@@ -53,6 +53,12 @@ def test_a_pool_that_is_missing_is_created_for_rbd_with_the_autoscaler(site: Fak
 def test_a_pool_is_created_as_the_site_file_says(site: FakeSite) -> None:
     applied(site, "volumes", pools={"volumes": {"pg_num": 64}})
     assert (site.ceph.pools["volumes"].pg_num, site.ceph.pools["volumes"].autoscale) == (64, "off")
+
+
+def test_a_pool_that_a_plugin_wants_is_never_the_one_of_another_purpose(site: FakeSite) -> None:
+    with pytest.raises(SettingsError, match=r"^pools 'fast' and 'images' are both called 'fast' in Ceph"):
+        applied(site, "images", "fast", pools={"images": {"name": "fast"}})
+    assert site.ceph.pools == {}
 
 
 def test_a_bulk_pool_is_created_where_ceph_knows_bulk(site: FakeSite) -> None:

@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 
 from cephdeploy import Component, deployment, hookimpl
-from cephdeploy.errors import GraphError, PluginError, UsageError
+from cephdeploy.errors import GraphError, PluginError, SettingsError, UsageError
 from cephdeploy.graph import Phase
 from cephdeploy.kinds import File
 from cephdeploy.plugins import Plugins, author_of, driver, installed
@@ -189,15 +189,23 @@ def test_a_driver_is_found_by_its_name() -> None:
     assert driver("cephdeploy.distros", "debian").name == "debian"
 
 
-def test_an_unknown_driver_is_met_with_the_nearest() -> None:
-    with pytest.raises(UsageError, match=r"no cephdeploy.distros 'debain' is installed; did you mean 'debian'?"):
-        driver("cephdeploy.distros", "debain")
+@pytest.mark.parametrize(
+    ("group", "name", "said"),
+    [
+        ("cephdeploy.distros", "debain", r"^no distribution 'debain' is installed; did you mean 'debian'\?$"),
+        ("cephdeploy.transports", "asyncsh", r"^no transport 'asyncsh' is installed; did you mean 'asyncssh'\?$"),
+        ("cephdeploy.executors", "foo", r"^no executor 'foo' is installed; there are: .*process"),
+    ],
+)
+def test_an_unknown_driver_is_called_what_it_is_and_met_with_the_nearest(group: str, name: str, said: str) -> None:
+    with pytest.raises(SettingsError, match=said):
+        driver(group, name)
 
 
 @pytest.mark.parametrize("source", ["import nothing_of_that_name", "1 / 0"])
 def test_a_driver_that_does_not_import_is_named(install: Install, source: str) -> None:
     install("zz_linux", source, group="cephdeploy.distros")
-    with pytest.raises(PluginError, match=r"the cephdeploy.distros 'zz_linux' does not import: "):
+    with pytest.raises(PluginError, match=r"the distribution 'zz_linux' does not import: "):
         driver("cephdeploy.distros", "zz_linux")
 
 

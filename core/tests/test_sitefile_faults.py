@@ -114,6 +114,40 @@ BELOW_HEAD: dict[str, tuple[str, list[str]]] = {
             "not beginning with '-'"
         ],
     ),
+    "two pools of one name": (
+        "pools:\n  images: {name: rbd}\n  vms: {name: rbd}",
+        [
+            "5:15: pools.vms.name: pools 'images' and 'vms' are both called 'rbd' in Ceph, where the users of the one "
+            "could delete what is the other's; give each a name of its own"
+        ],
+    ),
+    "a pool of another's default name, which the file does not name": (
+        "pools: {images: {name: volumes}}",
+        [
+            "3:24: pools.images.name: pools 'volumes' and 'images' are both called 'volumes' in Ceph, where the users "
+            "of the one could delete what is the other's; give each a name of its own"
+        ],
+    ),
+    "a pool of another's default name, beside other faults": (
+        "pools: {images: {name: fast}, fast: {bulk: true}}\nssh: {port: x}",
+        [
+            "3:24: pools.images.name: pools 'fast' and 'images' are both called 'fast' in Ceph, where the users of the "
+            "one could delete what is the other's; give each a name of its own",
+            "4:13: ssh.port: must be a whole number",
+        ],
+    ),
+    "a transport, miswritten": (
+        "transport: asyncsh",
+        ["3:12: transport: no transport 'asyncsh' is installed; did you mean 'asyncssh'?"],
+    ),
+    "a transport like no other": (
+        "transport: carrier-pigeon",
+        ["3:12: transport: no transport 'carrier-pigeon' is installed; there are: asyncssh, fabric, local, openssh"],
+    ),
+    "an executor, miswritten": (
+        "executor: proces",
+        ["3:11: executor: no executor 'proces' is installed; did you mean 'process'?"],
+    ),
     "a batch of none": ("serial: {nova-compute: [1, 0]}", [f"3:28: serial.nova-compute.1: {SERIAL}"]),
     "a share without its sign": ("serial: {nova-compute: '25'}", [f"3:24: serial.nova-compute: {SERIAL}"]),
     "a batch for an unknown role": (
@@ -195,6 +229,10 @@ HOSTS: dict[str, tuple[str, list[str]]] = {
         "ceph: {admin: ceph11}\nhosts: {ceph1: }",
         ["1:15: ceph.admin: no host 'ceph11' under hosts; did you mean 'ceph1'?"],
     ),
+    "a uuid that is none": (
+        "ceph: {admin: a, secret_uuids: {client.cinder: notauuid}}\nhosts: {a: }",
+        ["1:48: ceph.secret_uuids.'client.cinder': must be a uuid, such as 457eb676-33da-42ec-9a8c-9293d545c337"],
+    ),
     "no hosts": ("ceph: {admin: a}\nhosts:", ["1:15: ceph.admin: no host 'a' under hosts"]),
     "no ceph and no hosts": ("x-a: 1", ["1:1: ceph: is missing", "1:1: hosts: is missing"]),
     "an unknown role": (
@@ -215,6 +253,10 @@ HOSTS: dict[str, tuple[str, list[str]]] = {
     ),
     "a space in a host": ("ceph: {admin: a}\nhosts: {a: , b c: }", [f"2:14: hosts.'b c': {HOST}"]),
     "letters that look alike": ("ceph: {admin: a}\nhosts: {a: , \u0441eph1: }", [f"2:14: hosts.'\u0441eph1': {HOST}"]),
+    "a distribution, miswritten": (
+        "ceph: {admin: a}\nhosts:\n  a: {distro: debain}",
+        ["3:15: hosts.a.distro: no distribution 'debain' is installed; did you mean 'debian'?"],
+    ),
     "an option for an address": (
         "ceph: {admin: a}\nhosts: {a: {address: -oProxyCommand=x}}",
         [f"2:22: hosts.a.address: {ADDRESS}"],

@@ -40,6 +40,14 @@ def diagnosed(said: str, *, offered: str = "", hung: bool = False) -> str:
             "on the way through 192.0.2.1: not reachable at 192.0.2.1 port 22: nothing listens;",
         ),
         (
+            "ssh: connect to host 192.0.2.1 port 22: No route to host\r\n" + END,
+            "on the way through 192.0.2.1: not reachable at 192.0.2.1 port 22: No route to host; check its address",
+        ),
+        (
+            PASSED + END,
+            "not reachable at 10.77.0.21 port 2222: it takes the connection and does not speak ssh; check the port",
+        ),
+        (
             PASSED + "channel 0: open failed: connect failed: No route to host\r\nstdio forwarding failed\r\n" + END,
             "not reachable at 10.77.0.21 port 2222 from 192.0.2.1: No route to host;",
         ),

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
+import shutil
+import socket
 import subprocess
 import sys
+import threading
+import time
+from collections.abc import Iterator
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -12,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from cephdeploy.errors import HostError
+from cephdeploy.plugins import driver
 from cephdeploy.transports import Target
 from cephdeploy.transports.hops import Hop
 from cephdeploy.transports.ssh_config import way
@@ -125,3 +132,80 @@ def test_asyncssh_needs_no_paramiko(tmp_path: Path) -> None:
     )
     command = [sys.executable, "-c", code, str(tmp_path / "config")]
     assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == "False\n"
+
+
+# a port that takes connections and is no sshd
+
+
+@contextlib.contextmanager
+def listening(words: bytes | None) -> Iterator[int]:
+    """A port that answers each connection with ``words`` and hangs up, or says nothing for ever."""
+    held = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    line, _ = listener.accept()
+                    held.append(line)
+                    if words is not None:
+                        line.sendall(words)
+                        line.shutdown(socket.SHUT_WR)
+
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+    for line in held:
+        line.close()
+
+
+@pytest.fixture(params=["fabric", "asyncssh", "openssh"])
+def transport(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Each transport, without anything of the person who runs the tests, and with no second try."""
+    name: str = request.param
+    if name == "asyncssh":
+        pytest.importorskip("asyncssh")
+    if name == "openssh" and shutil.which("ssh") is None:
+        pytest.skip("there is no ssh here")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    monkeypatch.setattr(import_module(f"cephdeploy.transports.{name}"), "PAUSES", ())
+    return name
+
+
+def refusal(transport: str, port: int, timeout: float) -> str:
+    target = Target(name="c1", address="127.0.0.1", port=port, user="root", timeout=timeout)
+    with pytest.raises(HostError) as raised:
+        driver("cephdeploy.transports", transport)(target).start("true")
+    return str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "words", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\0" * 9000], ids=["nothing", "http", "no text"]
+)
+def test_who_takes_the_connection_and_hangs_up_without_a_banner_is_told_alike_by_each_transport(
+    transport: str, words: bytes
+) -> None:
+    with listening(words) as port:
+        assert refusal(transport, port, timeout=5) == (
+            f"c1: not reachable at 127.0.0.1 port {port}: it takes the connection and does not speak ssh; check the "
+            "port, and whether the sshd there turns this machine away (MaxStartups, PerSourcePenalties)"
+        )
+
+
+def test_who_takes_the_connection_and_says_nothing_is_given_up_after_the_time_for_connecting(transport: str) -> None:
+    begun = time.monotonic()
+    with listening(None) as port:
+        assert refusal(transport, port, timeout=1) == (
+            f"c1: not reachable at 127.0.0.1 port {port}: no answer in 1 s; check its address and that sshd runs"
+        )
+    assert time.monotonic() - begun < 4
+
+
+def test_a_proxy_command_that_ends_is_told_as_such(transport: str, tmp_path: Path) -> None:
+    (tmp_path / "config").write_text("Host *\n  ProxyCommand exit 1\n")
+    target = Target(name="c1", address="host.example", user="root", config=tmp_path / "config", timeout=5)
+    with pytest.raises(HostError, match=r"host\.example port 22: its ProxyCommand brings no answer of an sshd; see"):
+        driver("cephdeploy.transports", transport)(target).start("true")

@@ -17,7 +17,7 @@ import pytest
 from cephdeploy import __version__
 from cephdeploy.contents import Contents
 from cephdeploy.deployment import _transport
-from cephdeploy.errors import HostError, UsageError
+from cephdeploy.errors import HostError, SettingsError, UsageError
 from cephdeploy.executors import Line, Reach
 from cephdeploy.executors.dask import dask
 from cephdeploy.requests import Group, Ran, Run
@@ -299,7 +299,7 @@ def test_a_run_without_any_worker_left_says_so(running: Running) -> None:
 def test_a_scheduler_is_needed(certificates: dict[str, str]) -> None:
     from dask import config
 
-    with config.set({"scheduler-address": None}), pytest.raises(UsageError, match="DASK_SCHEDULER_ADDRESS"), lines():
+    with config.set({"scheduler-address": None}), pytest.raises(SettingsError, match="DASK_SCHEDULER_ADDRESS"), lines():
         pass
 
 

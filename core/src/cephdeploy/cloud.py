@@ -27,8 +27,8 @@ def connected(wish: OpenStackSettings | None, *, purpose: str) -> Any:
             "python3-openstacksdk"
         ) from None
     files = [str(wish.clouds)] if wish is not None and wish.clouds else None
-    config = openstack.config.OpenStackConfig(config_files=files)
     try:
+        config = openstack.config.OpenStackConfig(config_files=files)
         connection = openstack.connection.Connection(config=config.get_one(cloud=wish.cloud if wish else None))
         connection.authorize()
     except Exception as error:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from . import hookspecs
-from .errors import CephdeployError, PluginError, UsageError
+from .errors import CephdeployError, PluginError, SettingsError, UsageError
 from .graph import Declaration, Phase
 from .resource import Resource
 
@@ -31,6 +31,12 @@ if TYPE_CHECKING:
 __all__ = ["GROUP", "Installed", "Plugins", "driver", "installed"]
 
 GROUP = "cephdeploy.plugins"
+#: What the site file calls the drivers of a group.
+_DRIVERS = {
+    "cephdeploy.transports": "transport",
+    "cephdeploy.executors": "executor",
+    "cephdeploy.distros": "distribution",
+}
 _HOOKS = ("settings", "prepare_ceph", "distribute_keys", "configure_service", "verify", "unwire")
 
 
@@ -90,7 +96,7 @@ def _installed(group: str, path: tuple[str, ...]) -> dict[str, Installed]:
 def driver(group: str, name: str) -> Any:
     """The one driver of that name, imported; what it is, the group says.
 
-    :raises UsageError: there is none of that name.
+    :raises SettingsError: there is none of that name: the site file, which names it, is to be mended.
     """
     return _driver(group, name, tuple(sys.path))
 
@@ -98,13 +104,13 @@ def driver(group: str, name: str) -> Any:
 @cache
 def _driver(group: str, name: str, path: tuple[str, ...]) -> Any:
     """Found once for each ``sys.path``: each host asks for its distribution's."""
-    known = installed(group)
+    known, what = installed(group), _DRIVERS.get(group, group)
     if name not in known:
-        raise UsageError(f"no {group} '{name}' is installed{_near(name, known)}")
+        raise SettingsError(f"no {what} '{name}' is installed{_near(name, known)}")
     try:
         return _uncached(group, name).driver
     except Exception as error:
-        raise PluginError(f"the {group} '{name}' does not import: {error}") from error
+        raise PluginError(f"the {what} '{name}' does not import: {error}") from error
 
 
 def _uncached(group: str, name: str) -> Any:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .planner import Plan
     from .report.header import Header
 
-__all__ = ["SavedPlan", "load", "save"]
+__all__ = ["SavedPlan", "check_place", "load", "save"]
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,19 @@ def _digested(change: dict[str, Any]) -> tuple[str, str]:
     """A change's address, and a digest of what is compared of it: a large site's changes are many."""
     compared = [change[name] for name in ("action", "differences", "because")]
     return change["address"], hashlib.sha256(json.dumps(compared).encode()).hexdigest()
+
+
+def check_place(path: Path) -> None:
+    """Look whether a plan can be saved there, before anything else is done for it.
+
+    :raises UsageError: there is no folder for it, it is one itself, or we may not write there.
+    """
+    if path.is_dir():
+        raise UsageError(f"can't save the plan in {path}: it is a folder; name a file in it")
+    if not path.parent.is_dir():
+        raise UsageError(f"can't save the plan in {path}: there is no folder {path.parent}; make it first")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise UsageError(f"can't save the plan in {path}: you may not write there; name another place")
 
 
 def save(path: Path, plan: Plan, header: Header) -> None:

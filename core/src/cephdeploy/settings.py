@@ -34,6 +34,7 @@ from .errors import PluginError
 __all__ = [
     "DEFAULT_SERIAL",
     "MAX_HOSTS",
+    "PURPOSES",
     "Address",
     "AddressRange",
     "CephSettings",
@@ -52,6 +53,7 @@ __all__ = [
     "PoolName",
     "PoolSettings",
     "Port",
+    "PowerOfTwo",
     "RemotePath",
     "RepositorySettings",
     "Role",
@@ -63,10 +65,15 @@ __all__ = [
     "UserName",
     "clashes",
     "expand",
+    "names_of",
+    "signing_key",
 ]
 
 MAX_HOSTS: Final = 10_000
 """How many hosts one site may have, all ranges written out."""
+
+PURPOSES: Final = ("images", "volumes", "backups", "vms")
+"""What the pools of Glance, Cinder, cinder-backup and Nova are for: their keys under ``pools``."""
 
 DEFAULT_SERIAL: Final[tuple[int | str, ...]] = (1, "25%")
 """One host first, then a quarter of them at a time."""
@@ -465,12 +472,19 @@ class SshSettings(_Own):
     )
 
 
-def _power_of_two(value: int) -> int:
-    if value < 1 or value & (value - 1):
-        raise ValueError(
-            "must be a power of two, such as 32 or 64: for any other Ceph warns POOL_PG_NUM_NOT_POWER_OF_TWO"
-        )
-    return value
+def _power_of_two(more: str) -> Callable[[int], int]:
+    def check(value: int) -> int:
+        if value < 1 or value & (value - 1):
+            raise ValueError(f"must be a power of two{more}")
+        return value
+
+    return check
+
+
+PowerOfTwo = Annotated[int, AfterValidator(_power_of_two(", such as 4 or 8"))]
+"""A number such as 1, 2, 4, 8."""
+
+_PG_NUM = ", such as 32 or 64: for any other Ceph warns POOL_PG_NUM_NOT_POWER_OF_TWO"
 
 
 class PoolSettings(_Own):
@@ -481,7 +495,7 @@ class PoolSettings(_Own):
         description="What the pool is called in Ceph. Default: its key under `pools`.",
         examples=["glance-images"],
     )
-    pg_num: Annotated[int, AfterValidator(_power_of_two), Field(le=65536)] | None = Field(
+    pg_num: Annotated[int, AfterValidator(_power_of_two(_PG_NUM)), Field(le=65536)] | None = Field(
         default=None,
         description="How many placement groups: a power of two. Default: the autoscaler decides.",
         examples=[64],
@@ -537,11 +551,27 @@ class RepositorySettings(_Own):
     )
     key: LocalPath | None = Field(
         default=None,
-        description="The file of the public key that signs the repository. Default: none is installed.",
+        description="The file of the public key that signs the repository, ASCII-armoured. Default: none is installed.",
     )
     roles: Annotated[tuple[Role, ...], AfterValidator(lambda roles: _once(roles))] = Field(
         default=(), description="Only hosts with one of these roles have it. Default: all hosts."
     )
+
+
+def signing_key(path: Path) -> str:
+    """The public key that stands in a file.
+
+    :raises ValueError: it can't be installed on a host; why, and what helps.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            raise ValueError(f"{path} is no file; name the file of the public key")
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ValueError(f"can't read {path}: {error.strerror}; put the public key there, or leave it out") from None
+    except UnicodeDecodeError:
+        export = f"gpg --no-default-keyring --keyring {shlex.quote(str(path))} --export --armor"
+        raise ValueError(f"{path} is not text; name one that is ASCII-armoured, as this makes it: {export}") from None
 
 
 class OpenStackSettings(_Own):
@@ -640,9 +670,17 @@ class SiteSettings(CoreSettings):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if faults := clashes(self.hosts, self.ceph.admin, self.ssh):
+        if faults := clashes(self.hosts, self.ceph.admin, self.ssh, self.pools):
             raise ValueError("; ".join(fault.message for fault in faults))
         return self
+
+
+def names_of(text: str) -> tuple[str, ...]:
+    """The names that ``text`` stands for: all of a range such as ``compute[1-20]``, or itself.
+
+    :raises ValueError: the range is none.
+    """
+    return tuple(_Range.of(text))
 
 
 def expand(name: str, group: HostGroup) -> dict[str, HostSettings]:
@@ -682,7 +720,12 @@ class Clash:
     other: str | None = None
 
 
-def clashes(hosts: Mapping[str, HostSettings], admin: str | None, ssh: SshSettings | None) -> tuple[Clash, ...]:
+def clashes(
+    hosts: Mapping[str, HostSettings],
+    admin: str | None,
+    ssh: SshSettings | None,
+    pools: Mapping[str, PoolSettings],
+) -> tuple[Clash, ...]:
     """Everything that does not go together; ``None`` stands for a part that is wrong by itself."""
     found: list[Clash] = []
     if admin is not None and admin not in hosts:
@@ -696,7 +739,21 @@ def clashes(hosts: Mapping[str, HostSettings], admin: str | None, ssh: SshSettin
         if first != name:
             message = f"hosts '{first}' and '{name}' have the same address {host.address}, port {way[1]}"
             found.append(Clash(("hosts", name, "address"), message, first))
-    return tuple(found)
+    return (*found, *_one_pool_for_two(pools))
+
+
+def _one_pool_for_two(pools: Mapping[str, PoolSettings]) -> Iterator[Clash]:
+    """Where two purposes have one pool: there the user of the one may delete what is the other's."""
+    names = {key: pool.name for key, pool in pools.items()}
+    # without a name of its own a pool is called by its key, also if the file says nothing of it
+    owners = {key: key for key in (*PURPOSES, *names) if names.get(key) is None}
+    for key, name in names.items():
+        if name is not None and (first := owners.setdefault(name, key)) != key:
+            yield Clash(
+                ("pools", key, "name"),
+                f"pools '{first}' and '{key}' are both called '{name}' in Ceph, where the users of the one could "
+                "delete what is the other's; give each a name of its own",
+            )
 
 
 def _same(address: str) -> str:

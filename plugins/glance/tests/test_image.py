@@ -6,6 +6,7 @@ import hashlib
 import http.server
 import shutil
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,11 +14,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from cephdeploy.cli import cli
-from cephdeploy.errors import CephdeployError, UsageError
-from cephdeploy_glance.image import sending, source
+from cephdeploy.errors import CephdeployError, ExitCode, UsageError
+from cephdeploy_glance.image import cloud, sending, source
 from cephdeploy_glance.image.judging import Cluster, why_never
 from cephdeploy_glance.image.source import Source, format_of, opened
 from cephdeploy_glance.proof import hint_of, snapshot_of, wrong_place
@@ -275,6 +276,55 @@ def test_a_location_elsewhere_is_wrong() -> None:
 
 
 # the command
+
+
+GOOD = "ceph: {admin: a}\nhosts: {a: {address: 10.0.0.1}}\n"
+
+
+def asked(*words: str) -> Result:
+    return CliRunner().invoke(cli, words, prog_name="cephdeploy")
+
+
+def test_the_top_level_help_says_what_the_command_does_and_imports_nothing_for_it() -> None:
+    code = "import sys; from cephdeploy.cli import cli; cli(['--help'], standalone_mode=False); print(*sys.modules)"
+    ended = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    said = " ".join(ended.stdout.split())
+    assert "image Import images as raw, and list those that can't be cloned (cephdeploy-glance)" in said
+    assert "cephdeploy_glance" not in said
+
+
+@pytest.mark.parametrize("words", [("-C", "nope.yml", "image", "audit"), ("image", "audit", "-C", "nope.yml")])
+def test_a_site_file_that_is_not_there_is_told_as_by_every_command(words: tuple[str, ...]) -> None:
+    result = asked(*words)
+    assert result.exit_code == ExitCode.INVALID
+    assert result.stderr == "no site file 'nope.yml' here; `cephdeploy init` writes one to start from\n"
+
+
+def test_an_audit_without_a_login_does_not_end_as_one_that_found_something(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(wish: object, *, purpose: str) -> Any:
+        raise CephdeployError("OpenStack does not let you in: 401")
+
+    monkeypatch.setattr(cloud, "connected", refused)
+    (tmp_path / "x.yml").write_text(GOOD)
+    result = asked("image", "audit", "-C", str(tmp_path / "x.yml"))
+    assert (result.exit_code, result.stderr) == (ExitCode.UNREACHABLE, "OpenStack does not let you in: 401\n")
+
+
+def test_an_audit_that_glance_does_not_answer_does_not_end_as_one_that_found_something(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def images(**more: object) -> Any:
+        raise RuntimeError("HTTP 503")
+
+    monkeypatch.setattr(cloud, "connected", lambda wish, purpose: SimpleNamespace(image=SimpleNamespace(images=images)))
+    (tmp_path / "x.yml").write_text(GOOD)
+    result = asked("image", "audit", "-C", str(tmp_path / "x.yml"))
+    assert (result.exit_code, result.stderr) == (
+        ExitCode.UNREACHABLE,
+        "OpenStack does not list its images: HTTP 503\n",
+    )
 
 
 def test_the_commands_are_found_and_a_property_without_a_value_is_refused() -> None:

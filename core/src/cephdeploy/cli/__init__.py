@@ -19,8 +19,9 @@ from ._ending import EXIT_CODES
 from ._group import GROUP, Commands
 from ._here import history, init, plugins, settings, show, validate
 from ._looking import graph, plan, verify
+from ._options import common
 
-__all__ = ["EXIT_CODES", "GROUP", "Asked", "Commands", "cli", "main"]
+__all__ = ["EXIT_CODES", "GROUP", "Asked", "Commands", "cli", "common", "main"]
 
 
 @click.group(

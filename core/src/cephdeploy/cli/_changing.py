@@ -14,7 +14,7 @@ import click
 from .. import __version__
 from ..errors import CephdeployError, ExitCode, UsageError
 from . import _options as options
-from ._asked import Asked
+from ._asked import Asked, again
 from ._ending import StoppedError, interruptible
 from ._hosts import opened
 from ._looking import judged, plan_lines, tell_timings, verified
@@ -57,7 +57,11 @@ def run(
     With FILE, a plan that 'cephdeploy plan -o FILE' saved is made true, and nothing else: it is refused if
     what it saw is not there any more.
     """
-    _asks(yes)
+    if not yes and not _on_terminal():
+        raise UsageError(
+            "there is no terminal to ask on, and nothing was changed; add --yes to run without being asked, or look "
+            f"first: {again('plan', asked.site)}"
+        )
     out = Output()
     saved = None
     if file is not None:
@@ -87,7 +91,6 @@ def unwire(asked: Asked, plugins: Sequence[str], yes: bool) -> ExitCode:
 
     Refused while a pool that only they use holds an image. What another plugin of the site needs too stays.
     """
-    _asks(yes)
     out = Output()
     with opened(asked, plugins, (), out, off=True, holder=_holder("unwire")) as (deployment, header):
         with interruptible("nothing was changed"), out.waiting(f"looking at {header.scope}"):
@@ -97,7 +100,10 @@ def unwire(asked: Asked, plugins: Sequence[str], yes: bool) -> ExitCode:
 
 @click.command()
 @click.argument("run")
-@click.option("--host", "hosts", multiple=True, metavar="HOST", help="This host alone; may stand several times.")
+@click.option(
+    "--host", "hosts", multiple=True, metavar="HOST", callback=options.hosts,
+    help="This host alone; may stand several times.",
+)  # fmt: skip
 @options.yes
 @options.common
 @click.pass_obj
@@ -106,7 +112,6 @@ def rollback(asked: Asked, run: str, hosts: Sequence[str], yes: bool) -> ExitCod
 
     Files, options, caps, libvirt secrets and restarts go back as a set. Pools, users, packages and data stay.
     """
-    _asks(yes)
     from ..journal import recall
 
     out = Output()
@@ -121,14 +126,6 @@ def rollback(asked: Asked, run: str, hosts: Sequence[str], yes: bool) -> ExitCod
         )
 
 
-def _asks(yes: bool) -> None:
-    if not yes and not _on_terminal():
-        raise UsageError(
-            "there is no terminal to ask on, and nothing was changed; add --yes to run without being asked, or look "
-            "first: cephdeploy plan"
-        )
-
-
 def _on_terminal() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
@@ -139,10 +136,12 @@ def _holder(command: str) -> str:
     import socket
     import time
 
+    try:
+        who = getpass.getuser()
+    except (KeyError, OSError):  # a container's user that has no name
+        who = f"uid {os.getuid()}"
     since = time.strftime("%Y-%m-%d %H:%M:%S %z")
-    return (
-        f"{getpass.getuser()} on {socket.gethostname()}, 'cephdeploy {command}' (process {os.getpid()}), since {since}"
-    )
+    return f"{who} on {socket.gethostname()}, 'cephdeploy {command}' (process {os.getpid()}), since {since}"
 
 
 def _converged(
@@ -180,8 +179,14 @@ def _converged(
 
 
 def _agreed(plan: Plan) -> bool:
+    """Whether the operator wants what was shown.
+
+    :raises UsageError: there is nobody to ask.
+    """
     from ..report.words import count
 
+    if not _on_terminal():
+        raise UsageError("nothing was changed: there is no terminal to ask on; add --yes to have these changes made")
     hosts = len({change.address.host for change in plan})
     what = "this change" if len(plan) == 1 else "these changes"
     try:

@@ -106,11 +106,36 @@ def _distribution(point: EntryPoint) -> str:
 
 
 def _told(points: Sequence[EntryPoint]) -> str:
-    """What a distribution says of itself, as its command's help would need its import."""
+    """What a command says of itself, or else its distribution; nothing is imported."""
     names = " and ".join(_distribution(point) for point in points)
     dist = points[0].dist
     summary = dist.metadata["Summary"] if dist is not None and "Summary" in dist.metadata else ""
-    return f"{summary} ({names})" if summary and len(points) == 1 else f"(from {names})"
+    text = _documented(points[0]) or summary
+    return f"{text} ({names})" if text and len(points) == 1 else f"(from {names})"
+
+
+def _documented(point: EntryPoint) -> str:
+    """The first sentence of a command's docstring, read in its source: an import may cost much, or fail."""
+    import ast
+    from importlib.machinery import PathFinder
+    from importlib.util import find_spec
+    from pathlib import Path
+
+    module, _, function = point.value.partition(":")
+    names = module.split(".")
+    try:
+        spec = find_spec(names[0])
+        for number in range(1, len(names)):
+            # not find_spec, which imports what is above
+            spec = spec and PathFinder.find_spec(".".join(names[: number + 1]), spec.submodule_search_locations)
+        if spec is None or not spec.origin:
+            return ""
+        body = ast.parse(Path(spec.origin).read_bytes()).body
+    except (ImportError, ValueError, OSError, SyntaxError):
+        return ""
+    found = [one for one in body if isinstance(one, ast.FunctionDef) and one.name == function.strip()]
+    text = ast.get_docstring(found[-1]) if found else None
+    return click.Command(None, help=text).get_short_help_str(100).rstrip(".") if text else ""
 
 
 def _imported(points: Sequence[EntryPoint]) -> click.Command:

@@ -44,8 +44,11 @@ def _write(path: Path, text: str, *, force: bool) -> None:
             file.write(text)
     except FileExistsError:
         raise UsageError(f"{path} is there already and was left alone; --force overwrites it") from None
+    except FileNotFoundError:
+        raise UsageError(f"can't write {path}: there is no folder {path.parent}; make it first") from None
     except OSError as error:
-        raise CephdeployError(f"can't write {path}: {error.strerror}") from error
+        why = (error.strerror or str(error)).lower()
+        raise UsageError(f"can't write {path}: {why}; name another place") from error
 
 
 @click.command()

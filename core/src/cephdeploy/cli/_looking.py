@@ -41,21 +41,25 @@ def plan(
 ) -> ExitCode:
     """Look at the hosts and show what a run would change; changes nothing."""
     out = Output()
+    if file is not None:
+        from ..saved_plan import check_place
+
+        check_place(file)
     with opened(asked, plugins, limit, out) as (deployment, header), interruptible("nothing was changed"):
         with out.waiting(f"looking at {header.scope}"):
             found = deployment.plan(limit=limit)
+        if file is not None:
+            from ..saved_plan import save
+
+            save(file, found, header)
         if form == "json":
             from ..report.plan_json import plan_json
 
             out.raw(plan_json(found, header))
         else:
-            command = f"cephdeploy -C {asked.site} run {file}" if file else _run_command(asked, plugins, limit)
+            command = again("run", asked.site, str(file)) if file else _run_command(asked, plugins, limit)
             out.show(plan_lines(found, header, out, asked, command=command))
             tell_timings(deployment, out, asked)
-        if file is not None:
-            from ..saved_plan import save
-
-            save(file, found, header)
     return ExitCode.CHANGES if detailed and found.changes else ExitCode.OK
 
 

@@ -8,9 +8,10 @@ from typing import Any, TypeVar
 
 import click
 
+from ..errors import UsageError
 from ._asked import Asked
 
-__all__ = ["common", "debug", "detailed", "form", "limit", "plugins", "site", "timings", "verbose", "yes"]
+__all__ = ["common", "debug", "detailed", "form", "hosts", "limit", "plugins", "site", "timings", "verbose", "yes"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -49,6 +50,7 @@ timings = click.option(
 
 
 def common(command: F) -> F:
+    """The options of every command; for those of other distributions too, whose ``obj`` is then an :class:`Asked`."""
     return site()(verbose(debug(command)))
 
 
@@ -61,8 +63,38 @@ def _complete_plugins(ctx: click.Context, parameter: click.Parameter, incomplete
 
 
 def _names(ctx: click.Context, parameter: click.Parameter, value: Sequence[str]) -> tuple[str, ...]:
-    """Names that may be separated by commas and come in several options, each once."""
-    return tuple(dict.fromkeys(name.strip() for text in value for name in text.split(",") if name.strip()))
+    """Names that may be separated by commas and come in several options, each once.
+
+    :raises UsageError: an option names nothing, which would mean all: a shell's variable that is not set is that.
+    """
+    found: dict[str, None] = {}
+    for text in value:
+        some = dict.fromkeys(name.strip() for name in text.split(",") if name.strip())
+        if not some:
+            option = max(parameter.opts, key=len)
+            what = "plugin" if option == "--plugins" else "host"
+            raise UsageError(f"{option} is empty: name a {what}, or leave it out")
+        found |= some
+    return tuple(found)
+
+
+def hosts(ctx: click.Context, parameter: click.Parameter, value: Sequence[str]) -> tuple[str, ...]:
+    """Hosts by their names, or by ranges of them as in the site file, each once.
+
+    :raises UsageError: an option names nothing, or a range is none.
+    """
+    found: dict[str, None] = {}
+    for name in _names(ctx, parameter, value):
+        if "[" not in name:
+            found[name] = None
+            continue
+        from ..settings import names_of
+
+        try:
+            found |= dict.fromkeys(names_of(name))
+        except ValueError as error:
+            raise UsageError(f"{max(parameter.opts, key=len)} {name}: {error}") from None
+    return tuple(found)
 
 
 plugins = click.option(
@@ -70,7 +102,11 @@ plugins = click.option(
     help="The plugins that take part; all that the site file has roles for by default.",
 )  # fmt: skip
 limit = click.option(
-    "--limit", metavar="HOST", multiple=True, callback=_names, help="Change this host only; may be repeated."
+    "--limit",
+    metavar="HOST",
+    multiple=True,
+    callback=hosts,
+    help="Change this host only, or a range such as compute[1-3]; may be repeated.",
 )
 detailed = click.option(
     "--detailed-exitcode",

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Self
 
+from ..errors import SettingsError
 from ..requests import Answer, Pick, Ran, Request, Run
 from ..resource import Clash, Resource, State, Unfit, Upstream
 from ..site import Site
@@ -55,9 +56,18 @@ class CephPool(Resource):
 
     @classmethod
     def of(cls, site: Site, key: str) -> Self:
-        """The pool for ``key`` (``images``, ``volumes``, ...), named and made as the site file's ``pools`` says."""
+        """The pool for ``key`` (``images``, ``volumes``, ...), named and made as the site file's ``pools`` says.
+
+        :raises SettingsError: the site file gives that name to another pool of its own.
+        """
         wish = site.pool(key)
         name = site.pool_name(key)
+        for other in site.settings.pools:
+            if other != key and site.pool_name(other) == name:
+                raise SettingsError(
+                    f"pools '{key}' and '{other}' are both called '{name}' in Ceph, where the users of the one could "
+                    f"delete what is the other's; give each a name of its own by pools.{other}.name"
+                )
         return cls(host=site.ceph.admin, pool=name, pg_num=wish.pg_num, bulk=wish.bulk, prefix=site.ceph.prefix)
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,19 +21,24 @@ from ..settings import (
     HostGroup,
     HostRange,
     HostSettings,
+    PoolSettings,
     Settings,
     SiteFile,
     SiteSettings,
     SshSettings,
     clashes,
     expand,
+    signing_key,
 )
-from ._faults import MAX_FAULTS, Faults, nearest, shown
+from ._faults import MAX_FAULTS, Faults, nearest, printed, shown
 from ._model import file_model, roles_of
 from ._reading import Part
 from ._words import Keys, worded
 
 __all__ = ["explained", "judge"]
+
+#: The drivers that the whole site has one of, with those that need not be named.
+_DEFAULTS = {key: SiteFile.model_fields[key].default for key in ("transport", "executor")}
 
 
 def explained(root: Part, components: tuple[Component, ...]) -> bool:
@@ -63,18 +69,24 @@ def judge(root: Part, components: tuple[Component, ...], folder: Path | None, fa
         # what is right by itself is still compared with the rest
         hosts = _each(HostGroup, data.get("hosts"), folder)
         ssh = next(iter(_each(SshSettings, {"ssh": data.get("ssh", {})}, folder).values()), None)
+        pools = _each(PoolSettings, data.get("pools"), folder)
         ceph = data.get("ceph")
         admin = ceph.get("admin") if isinstance(ceph, dict) else None
         admin = admin if isinstance(admin, str) and not _refused(faults, top, "ceph", "admin") else None
     else:
-        hosts, ssh, admin = file.hosts, file.ssh, file.ceph.admin
+        hosts, ssh, pools, admin = file.hosts, file.ssh, file.pools, file.ceph.admin
     expanded = _expanded(hosts, top, faults)
     _roles_known(top, roles_of(components), faults)
+    _drivers_known(top, faults)
+    _keys_fit(top, folder, faults)
     if expanded is None:
         return None
     origin, all_hosts = expanded
     said: set[tuple[str, str]] = set()
-    for clash in clashes(all_hosts, admin, ssh):
+    for clash in clashes(all_hosts, admin, ssh, pools):
+        if clash.keys[0] == "pools":
+            _fault(faults, top, clash.keys, printed(clash.message, 400))
+            continue
         if clash.other is None:
             # a host that has faults of its own may be the one that is meant
             if admin not in (whole if isinstance(whole := data.get("hosts"), dict) else ()):
@@ -298,6 +310,54 @@ def _roles_known(top: Part, roles: Mapping[str, str], faults: Faults) -> None:
         message = None if faults.has(mark) else unknown(part)
         if message:
             faults.at(mark, message, keys)
+
+
+def _drivers_known(top: Part, faults: Faults) -> None:
+    """Every driver that the file names is installed: told by the entry points alone, and none of them imported."""
+
+    @cache
+    def missing(kind: str, name: str) -> str | None:
+        known = sorted({point.name for point in entry_points(group=f"cephdeploy.{kind}s")})
+        if name in known:
+            return None
+        others = f"; there are: {', '.join(known)}"
+        what = "distribution" if kind == "distro" else kind
+        return f"no {what} '{shown(name)}' is installed{nearest(name, known) or others}"
+
+    for keys, part in _driver_parts(top):
+        kind, name = keys[-1], part.value
+        # a scan of what is installed costs 10 ms: a default needs none
+        if not isinstance(name, str) or faults.has(part.mark) or name == _DEFAULTS.get(kind):
+            continue
+        if message := missing(kind, name):
+            faults.at(part.mark, message, keys)
+
+
+def _driver_parts(top: Part) -> Iterator[tuple[tuple[str, ...], Part]]:
+    sections = top.value if isinstance(top.value, dict) else {}
+    for key in _DEFAULTS:
+        if key in sections:
+            yield (key,), sections[key]
+    hosts = sections.get("hosts")
+    for name, entry in hosts.value.items() if hosts is not None and isinstance(hosts.value, dict) else ():
+        if isinstance(entry.value, dict) and "distro" in entry.value:
+            yield ("hosts", name, "distro"), entry.value["distro"]
+
+
+def _keys_fit(top: Part, folder: Path | None, faults: Faults) -> None:
+    """Every repository's key can be installed. It is no secret, and it is here that it is read for the hosts."""
+    repositories = top.value.get("repositories") if isinstance(top.value, dict) else None
+    for place, entry in enumerate(repositories.value if repositories and isinstance(repositories.value, list) else ()):
+        part = entry.value.get("key") if isinstance(entry.value, dict) else None
+        if part is None or not isinstance(part.value, str) or faults.has(part.mark):
+            continue
+        path = (folder or Path()) / Path(part.value).expanduser()
+        if not path.is_absolute():  # a text's, which has no folder
+            continue
+        try:
+            signing_key(path)
+        except ValueError as error:
+            faults.at(part.mark, printed(str(error), 400), ("repositories", str(place), "key"))
 
 
 def _role_parts(top: Part) -> Iterator[tuple[tuple[str, ...], str, yaml.Mark]]:

@@ -37,6 +37,7 @@ _TYPES: Final[tuple[tuple[str, str], ...]] = (
         r"(model|dict|mapping|dataclass|model_attributes|typed_dict)_type",
         "must be a mapping of keys to values",
     ),
+    (r"uuid_.*", "must be a uuid, such as 457eb676-33da-42ec-9a8c-9293d545c337"),
     (r"none_required", "must be left empty"),
 )
 

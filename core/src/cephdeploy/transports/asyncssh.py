@@ -174,6 +174,8 @@ class AsyncsshTransport:
             return refusals.unreachable(hop, refusals.NOTHING_LISTENS)
         if isinstance(error, TimeoutError):
             return refusals.unreachable(hop, refusals.no_answer(self._target.timeout))
+        if not login.greeted and isinstance(error, (asyncssh.DisconnectError, ConnectionError)):
+            return refusals.no_ssh(hop)
         return refusals.unreachable(hop, said(error))
 
 

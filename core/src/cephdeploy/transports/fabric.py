@@ -114,8 +114,10 @@ class FabricTransport:
         except (socket.gaierror, UnicodeError) as error:
             raise self._error(hop, refusals.unresolved(hop)) from error
         except (SSHException, OSError, EOFError) as error:
-            why = refusals.unreachable(hop, self._why(error, time.monotonic() - begun))
-            raise self._error(hop, why) from error
+            waited = time.monotonic() - begun
+            if waited < self._target.timeout and _is_dropped(error) and not _greeted(hop, opened):
+                raise self._error(hop, refusals.no_ssh(hop)) from error
+            raise self._error(hop, refusals.unreachable(hop, self._why(error, waited))) from error
 
     def _why(self, error: BaseException, waited: float) -> str:
         if isinstance(error, ConnectionRefusedError):
@@ -365,6 +367,12 @@ def _close(opened: list[fabric.Connection]) -> None:
             connection.connect_kwargs["sock"].close()
 
 
+def _greeted(hop: Hop, opened: list[fabric.Connection]) -> bool:
+    """Whether ``hop`` has said what it is; it is the last of those that were opened, if it took the connection."""
+    transport = opened[-1].transport if opened and opened[-1].host == hop.host else None
+    return transport is not None and bool(transport.remote_version)
+
+
 def _is_dropped(error: BaseException) -> bool:
     """Whether the other side hung up before it said what it is."""
-    return isinstance(error, (EOFError, ConnectionResetError)) or "banner" in str(error)
+    return isinstance(error, (EOFError, ConnectionResetError, BrokenPipeError)) or "banner" in str(error)

@@ -21,6 +21,7 @@ __all__ = [
     "fingerprint",
     "no_answer",
     "no_sign_of_life",
+    "no_ssh",
     "none_accepted",
     "not_followed",
     "not_let_through",
@@ -61,6 +62,18 @@ def no_answer(seconds: float) -> str:
 def no_sign_of_life(keepalive: int) -> str:
     """For a line on which three questions were left without an answer."""
     return f"no sign of life for {3 * keepalive} s"
+
+
+def no_ssh(hop: Hop) -> str:
+    """For a line that ended, or brought something else, before the other side said that it speaks ssh."""
+    if hop.command:
+        return (
+            f"not reachable at {hop}: its ProxyCommand brings no answer of an sshd; see what it says: ssh -v {hop.name}"
+        )
+    return (
+        f"not reachable at {hop}: it takes the connection and does not speak ssh; check the port, and whether the sshd "
+        "there turns this machine away (MaxStartups, PerSourcePenalties)"
+    )
 
 
 def unresolved(hop: Hop) -> str:

@@ -102,6 +102,11 @@ def _why(
         return refusals.unreachable(hop, refusals.NOTHING_LISTENS)
     if hung or "timed out" in said:
         return refusals.unreachable(hop, refusals.no_answer(target.timeout))
+    never = re.search(r"connect to (?:host|address) .*: (.*)", said)
+    if never and "reset" not in never[1]:
+        return refusals.unreachable(hop, never[1].strip())
+    if never or is_dropped(said) or re.search(r"banner (?:exchange|line).*invalid", said):
+        return refusals.no_ssh(hop)
     return refusals.unreachable(hop, _last(said))
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from cephdeploy import Check, Component, Host, Proof, Release, Settings, Site, hookimpl
 from cephdeploy.kinds import CephConf, CephPool, CephUser, IniOptions, Keyring, LibvirtSecret, Packages, Service
 from cephdeploy.resource import Resource
-from cephdeploy.settings import Name, PoolName, UserName
+from cephdeploy.settings import PURPOSES, Name, PoolName, UserName
 from cephdeploy.values import Items, Same
 
 from .proof import backend_is_up, copy_is_a_copy, life_of_a_volume, volume_is_a_clone
@@ -21,10 +22,41 @@ ROLE = "cinder-volume"
 IMAGES = "images"
 
 
+#: Sections that cinder.conf has for other things, beside those of oslo's libraries, in lower case.
+#: Source: cinder/opts.py, and the sections of keystoneauth, keystonemiddleware, castellan and barbican.
+_TAKEN = frozenset(
+    (
+        *("default", "audit_middleware_notifications", "backend_defaults", "barbican", "barbican_service_user"),
+        *("brcd_fabric_example", "castellan_configuration_source", "cisco_fabric_example", "coordination", "cors"),
+        *("database", "fc-zone-manager", "glance", "healthcheck", "key_manager", "keystone_authtoken", "nova"),
+        *("privsep", "profiler", "sample_castellan_source", "sample_remote_file_source", "service_user", "ssl"),
+        "vault",
+    )
+)
+
+
+def _backend_name(name: str) -> str:
+    if name.lower() in _TAKEN or name.lower().startswith("oslo_"):
+        raise ValueError(f"can't be a backend's name: cinder.conf has [{name}] for something else")
+    return name
+
+
+def _pool(key: str) -> str:
+    if key in PURPOSES and key != "volumes":
+        raise ValueError(f"must be 'volumes' or a key of your own: in '{key}' Cinder could delete what is not its own")
+    return key
+
+
+def _some(backends: Mapping[str, Backend]) -> Mapping[str, Backend]:
+    if not backends:
+        raise ValueError("must have one backend at least, such as ceph: {}")
+    return backends
+
+
 class Backend(Settings):
     """One backend of cinder-volume."""
 
-    pool: PoolName = "volumes"
+    pool: Annotated[PoolName, AfterValidator(_pool)] = "volumes"
     """A key of ``pools``."""
     user: UserName = "cinder"
     """cephx user, without ``client.``; Nova uses the same by default."""
@@ -35,10 +67,15 @@ class Backend(Settings):
     flatten_volume_from_snapshot: bool = False
 
 
+BackendName = Annotated[Name, AfterValidator(_backend_name)]
+
+
 class CinderSettings(Settings):
     """The backends by their section's name in cinder.conf; a second one is one more key."""
 
-    backends: Mapping[Name, Backend] = Field(default_factory=lambda: {"ceph": Backend()})
+    backends: Annotated[Mapping[BackendName, Backend], AfterValidator(_some)] = Field(
+        default_factory=lambda: {"ceph": Backend()}
+    )
 
 
 @hookimpl

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Annotated
+
+from pydantic import Field
 
 from cephdeploy import Check, Component, Host, Proof, Release, Settings, Site, hookimpl
 from cephdeploy.kinds import CephConf, CephPool, CephUser, Directory, IniOptions, Keyring, Packages, Service
 from cephdeploy.resource import Resource
-from cephdeploy.settings import Name, RemotePath, UserName
+from cephdeploy.settings import Name, PowerOfTwo, RemotePath, UserName
 from cephdeploy.values import Default, Items
 
 from .proof import image_is_in_ceph
@@ -31,8 +34,8 @@ class GlanceSettings(Settings):
     """Tell clients where an image lies. Nova clones from it, and so does Cinder up to 2025.1; without it
     every disk is a full copy. Whoever reaches this API sees locations (OSSN-0090): expose another
     glance-api, without it, to users."""
-    chunk_size: int = 8
-    """MiB; a power of two."""
+    chunk_size: Annotated[PowerOfTwo, Field(le=32)] = 8
+    """MiB of each of Ceph's objects: a power of two, and 32 at most, as librbd makes no larger ones."""
 
 
 @hookimpl

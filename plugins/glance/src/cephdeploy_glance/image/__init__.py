@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from cephdeploy.cli import common
 from cephdeploy.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ RECOMMENDED: Final = {"hw_scsi_model": "virtio-scsi", "hw_disk_bus": "scsi", "hw
 
 
 @click.group()
+@common
 def image() -> None:
     """Import images as raw, and list those that can't be cloned."""
 
@@ -46,6 +48,7 @@ def _properties(ctx: click.Context, parameter: click.Parameter, value: Sequence[
 )
 @click.option("--recommended", is_flag=True, help=f"Set {', '.join(f'{k}={v}' for k, v in RECOMMENDED.items())}.")
 @click.option("--public", is_flag=True, help="Let every project use it; otherwise only yours.")
+@common
 @click.pass_obj
 def import_(
     asked: Asked, source: str, name: str | None, properties: dict[str, str], recommended: bool, public: bool
@@ -78,9 +81,12 @@ def import_(
     help="How it is shown.",
 )  # fmt: skip
 @click.option("--all", "every", is_flag=True, help="List the images too that can be cloned.")
+@common
 @click.pass_obj
 def audit(asked: Asked, form: str, every: bool) -> ExitCode:
-    """List the images that can never be cloned, and why; ends with 1 if there is one.
+    """List the images that can never be cloned, and why.
+
+    Ends with 1 if there is one, and with 6 if OpenStack or Ceph could not be asked.
 
     Each disk made from one of them is a full copy. With a site file, the pool is looked at too: whether the image
     is there, with the snapshot that clones are made from.

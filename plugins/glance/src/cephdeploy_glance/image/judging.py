@@ -42,8 +42,15 @@ class Cluster:
 
 
 def audited(settings: SiteSettings | None) -> list[Judged]:
-    """Every active image that the operator sees, those that can't be cloned first."""
-    images = [one for one in cloud.connect(settings).image.images(limit=1000) if one.status == "active"]
+    """Every active image that the operator sees, those that can't be cloned first.
+
+    :raises CloudError: OpenStack does not tell.
+    """
+    connection = cloud.connect(settings)
+    try:
+        images = [one for one in connection.image.images(limit=1000) if one.status == "active"]
+    except Exception as error:  # openstacksdk's, keystoneauth's, or the HTTP library's
+        raise cloud.CloudError(f"OpenStack does not list its images: {error}") from error
     images = [one for one in images if one.disk_format not in _NO_DISK]
     cluster = _asked(settings, [str(one.id) for one in images if one.disk_format == "raw"]) if settings else None
     judged = [
