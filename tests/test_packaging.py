@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tarfile
 import tomllib
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,8 @@ PROJECTS = sorted(
         *ROOT.glob("lab/pyproject.toml"),
     ]
 )
+EXAMPLES = sorted(path.parent for path in ROOT.glob("examples/*/pyproject.toml"))
+LICENCE = (ROOT / "LICENSE").read_bytes()
 
 
 def tracked() -> list[Path]:
@@ -59,17 +63,62 @@ def test_no_file_names_a_registrys_host_or_a_developers_folder() -> None:
     assert found == []
 
 
+def copied(folder: Path, target: Path) -> Path:
+    """``target`` with what git has of a folder, and no build folder of before."""
+    for path in tracked():
+        if folder in path.parents:
+            copy = target / path.relative_to(folder)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(path.read_bytes())
+    return target
+
+
+@pytest.mark.parametrize("folder", [*PROJECTS, *EXAMPLES], ids=lambda folder: str(folder.relative_to(ROOT)))
+def test_sdist_and_wheel_hold_the_licence_and_nothing_in_their_making_is_deprecated(
+    folder: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("build", reason="sdists are made by build")
+    build = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(tmp_path / "made")]
+    copy = copied(folder, tmp_path / folder.name)
+    ended = subprocess.run([*build, str(copy)], capture_output=True, text=True)
+    said = ended.stdout + ended.stderr
+    assert ended.returncode == 0, said
+    assert "deprecat" not in said.lower(), said
+    (sdist,), (wheel,) = (tmp_path / "made").glob("*.tar.gz"), (tmp_path / "made").glob("*.whl")
+    with tarfile.open(sdist) as held:
+        packed = held.extractfile(f"{sdist.name.removesuffix('.tar.gz')}/LICENSE")
+        assert packed is not None and packed.read() == LICENCE
+    with zipfile.ZipFile(wheel) as unpacked:
+        info = f"{sdist.name.removesuffix('.tar.gz')}.dist-info"
+        assert unpacked.read(f"{info}/licenses/LICENSE") == LICENCE
+        metadata = unpacked.read(f"{info}/METADATA").decode().splitlines()
+    assert {"License-Expression: Apache-2.0", "License-File: LICENSE", "Author: the cephdeploy authors"} < {*metadata}
+
+
+def test_cores_sdist_knows_every_mark_that_the_checkout_knows() -> None:
+    conftest = (ROOT / "core/tests/conftest.py").read_text()
+    marks = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]["markers"]
+    assert all(f'"{mark}"' in conftest for mark in marks)
+    assert "include tests/conftest.py" in (ROOT / "core/MANIFEST.in").read_text()
+
+
+def test_what_is_asked_of_setuptools_knows_a_licence_by_its_name_and_is_what_the_page_names() -> None:
+    asked = {
+        str(tomllib.loads((folder / "pyproject.toml").read_text())["build-system"]["requires"])
+        for folder in [*PROJECTS, *EXAMPLES]
+    }
+    assert asked == {"['setuptools>=77']"}
+    (pinned,) = re.findall(r"^setuptools==(\d+)", (ROOT / "constraints.txt").read_text(), re.MULTILINE)
+    assert int(pinned) >= 77
+    assert "setuptools 77 or newer" in (ROOT / "docs/packaging.md").read_text()
+
+
 @pytest.mark.timeout(300)
 def test_wheels_build_without_a_network_and_are_found_where_they_are_unpacked(tmp_path: Path) -> None:
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     wheels, vendor = tmp_path / "wheels", tmp_path / "vendor"
     build = [*pip, "wheel", "--no-deps", "--no-index", "--no-build-isolation", "--wheel-dir", str(wheels)]
-    copies = [tmp_path / folder.name for folder in PROJECTS]
-    for folder, copy in zip(PROJECTS, copies, strict=True):
-        names = [path.relative_to(folder) for path in tracked() if folder in path.parents]
-        for name in names:  # what git has, and no build folder of before
-            (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            (copy / name).write_bytes((folder / name).read_bytes())
+    copies = [copied(folder, tmp_path / folder.name) for folder in PROJECTS]
     subprocess.run([*build, *map(str, copies)], check=True, capture_output=True)
     built = sorted(wheels.glob("*.whl"))
     assert len(built) == len(PROJECTS)
