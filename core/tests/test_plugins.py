@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-from cephdeploy import Component, deployment, hookimpl
+from cephdeploy import Check, Component, deployment, hookimpl
 from cephdeploy.errors import GraphError, PluginError, SettingsError, UsageError
 from cephdeploy.graph import Phase
-from cephdeploy.kinds import File
+from cephdeploy.kinds import Command, File, IniOptions, Service
 from cephdeploy.plugins import Plugins, author_of, driver, installed
+from cephdeploy.resource import Resource
 from cephdeploy.site import Site
 from cephdeploy.testing import FakeSite, plugin_of
-from cephdeploy.values import Address
+from cephdeploy.values import Address, Text
 
 Install = Callable[..., None]
 
@@ -106,14 +108,14 @@ def test_a_plugin_that_does_not_import_is_named_with_its_distribution(install: I
 def test_a_hook_of_a_wrong_name_is_refused() -> None:
     plugin = ModuleType("wrong")
     plugin.prepare_cheph = hookimpl(lambda site: [])  # type: ignore[attr-defined]
-    with pytest.raises(PluginError, match="plugin 'wrong' does not fit the hooks: unknown hook 'prepare_cheph'"):
+    with pytest.raises(PluginError, match=r"hooks: there is no hook 'prepare_cheph'; did you mean 'prepare_ceph'\?$"):
         Plugins([], extra=[("wrong", plugin)])
 
 
 def test_a_hook_with_an_argument_that_core_does_not_hand_over_is_refused() -> None:
     plugin = ModuleType("wrong")
     plugin.prepare_ceph = hookimpl(lambda site, host: [])  # type: ignore[attr-defined]
-    with pytest.raises(PluginError, match=r"plugin 'wrong' does not fit the hooks: (?s:.*)host"):
+    with pytest.raises(PluginError, match=r"does not fit the hooks: prepare_ceph takes host, and is given site$"):
         Plugins([], extra=[("wrong", plugin)])
 
 
@@ -158,6 +160,119 @@ def test_a_hook_that_fails_is_named_with_its_plugin(answer: Callable[[Site], obj
     plugins = Plugins([], extra=[("bad", plugin_of(prepare_ceph=answer))])  # type: ignore[arg-type]
     with pytest.raises(PluginError, match=f"plugin 'bad' failed in prepare_ceph: .*{said}"):
         plugins.declarations(site_of(("p", plugin_of())))
+
+
+def test_a_function_with_a_hooks_name_that_is_not_marked_is_refused(install: Install) -> None:
+    install("zz_demo", GOOD.replace("@hookimpl\ndef configure", "def configure"))
+    said = "its function 'configure_service' has a hook's name and no @hookimpl; mark it, or name it otherwise$"
+    with pytest.raises(PluginError, match=f"^plugin 'zz_demo' does not fit the hooks: {said}"):
+        Plugins(["zz_demo"])
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (
+            lambda site: File(host=site.hosts["ceph1"], path="/f", content=""),
+            "the File's host must be str, and is Host; write host=host.name",
+        ),
+        (
+            lambda site: File(host="ceph1", path="/f", content="", mode="0644"),  # type: ignore[arg-type]
+            "the File's mode must be int, and is str; write 0o644",
+        ),
+        (
+            lambda site: File(host="ceph1", path="/f", content=b"x"),  # type: ignore[arg-type]
+            "the File's content must be str, Secret, Text or Ref, and is bytes",
+        ),
+        (
+            lambda site: IniOptions.of(site.hosts["ceph1"], "glance-api", {"storage": {"workers": 3}}),  # type: ignore[dict-item]
+            "the IniOptions's options['storage']['workers'] must be str, Items, Default, Same, Secret, Ref or None, "
+            'and is int; write "3"',
+        ),
+        (
+            lambda site: IniOptions.of(site.hosts["ceph1"], "glance-api", {"workers": "3"}),  # type: ignore[dict-item]
+            "the IniOptions's options['workers'] must be a mapping, and is str",
+        ),
+        (
+            lambda site: Command(host="ceph1", title="t", argv="ls /", unless=("true",)),  # type: ignore[arg-type]
+            "the Command's argv must be a tuple of str, and is str; put it into a tuple",
+        ),
+        (
+            lambda site: Service(host="ceph1", role="r", unit="u", restart_on=("ceph1/file:/f",)),  # type: ignore[arg-type]
+            "the Service's restart_on[0] must be Address, and is str",
+        ),
+    ],
+)
+@pytest.mark.parametrize("hook", ["configure_service", "unwire"])
+def test_a_field_of_a_wrong_type_is_named_with_plugin_hook_and_kind(
+    made: Callable[[Site], object], said: str, hook: str
+) -> None:
+    plugins = Plugins([], extra=[("bad", plugin_of(**{hook: lambda site: [made(site)]}))])  # type: ignore[arg-type]
+    site = site_of(("p", plugin_of()))
+    with pytest.raises(PluginError) as refused:
+        plugins.instead(site) if hook == "unwire" else plugins.declarations(site)
+    assert str(refused.value) == f"plugin 'bad' failed in {hook}: {said}"
+
+
+def test_values_that_wait_for_others_and_kinds_of_a_plugins_own_are_taken() -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Own(File):
+        more: Callable[[], Whatever] | None = None  # type: ignore[name-defined]  # noqa: F821
+        lines: Sequence[str] = ()
+        size: float = 1
+
+    def declared(site: Site) -> list[Resource]:
+        key = site.key("client.admin")
+        return [
+            Own(host="ceph1", path="/own", content=Text("{k}", {"k": key}), more=lambda: None, lines=["a"], size=2),
+            Command(host="ceph1", title="t", argv=("a", key), unless=["true"]),  # type: ignore[arg-type]
+        ]
+
+    plugins = Plugins([], extra=[("own", plugin_of(configure_service=declared))])
+    assert len(plugins.declarations(site_of(("p", plugin_of())))) == 2
+
+
+@pytest.mark.parametrize(
+    ("probe", "said"),
+    [
+        (lambda site: "text", "str is no Check and no Proof"),
+        (lambda site: Check(host="ceph1", title="t", commands=("ls",)), r"the Check's commands\[0\] must be a tuple"),
+        (lambda site: Check(host="x", title="t", commands=(("ls",),)), "'t' is on x, a host that the site does not"),
+    ],
+)
+def test_a_probe_that_is_none_is_named_with_its_plugin(probe: Callable[[Site], object], said: str) -> None:
+    plugins = Plugins([], extra=[("bad", plugin_of(verify=lambda site: [probe(site)]))])  # type: ignore[list-item]
+    with pytest.raises(PluginError, match=f"^plugin 'bad' failed in verify: {said}"):
+        plugins.probes(site_of(("p", plugin_of())))
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("Packages.of(site, site.hosts['ceph1'], 'rbd-cleint')",
+         "the distribution 'debian' has no packages for 'rbd-cleint'; did you mean 'rbd-client'?"),
+        ("Packages.of(site, 'ceph1', 'rbd-client')", "AttributeError: 'str' object has no attribute 'distro'"),
+        ("File(host='ceph1', path='etc/f', content='')", "path 'etc/f' must be a full path on the host: "),
+        ("CephUser.of(site, 'demo', {})", "entity 'demo' must be a type, a dot and a name, such as client.cinder"),
+        ("CephPool(host='ceph1', pool='-x')", "pool '-x' must be a pool name: "),
+        ("site.with_role('zz-sever')", "no component has the role 'zz-sever'; did you mean 'zz-server'?"),
+        ("f'key = {site.key(str())}'", "TypeError: the value of ceph1/user:[key] is not there yet and can't become"),
+    ],
+)  # fmt: skip
+def test_what_fails_inside_core_is_told_with_the_plugins_own_line(install: Install, line: str, said: str) -> None:
+    install("zz_demo", f"from cephdeploy.kinds import *\n{GOOD}\n    {line}\n")
+    with pytest.raises(PluginError) as refused:
+        Plugins(["zz_demo"]).declarations(site_of(("p", plugin_of())))
+    assert str(refused.value).startswith(f"plugin 'zz_demo' failed in configure_service: {said}")
+    assert str(refused.value).endswith("/cephdeploy_zz_demo.py:14)")
+
+
+def test_a_role_of_another_plugin_may_be_on_no_host_also_if_that_is_not_installed(install: Install) -> None:
+    install("zz_demo", GOOD)
+    found: list[object] = []
+    plugin = plugin_of(configure_service=lambda s: found.extend(map(s.with_role, ("zz-server", "manila-share"))) or [])
+    Plugins([], extra=[("p", plugin)]).declarations(site_of(("q", plugin_of())))
+    assert found == [(), ()]
 
 
 def test_a_settings_hook_that_gives_something_else_is_named() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from cephdeploy import Check
 from cephdeploy import payload as _payload
 from cephdeploy.contents import Contents
 from cephdeploy.errors import HostError
@@ -23,12 +25,16 @@ from cephdeploy.requests import (
     Chain,
     Chained,
     Group,
+    Hold,
+    Kept,
     Look,
     MakeDirectory,
     Pick,
     Ran,
+    Remove,
     Request,
     Restart,
+    Restore,
     Run,
     Seen,
     Unit,
@@ -357,6 +363,14 @@ CASES: dict[str, Callable[[Path], Request]] = {
     "write over a directory": a_write("d"),
     "write for nobody": a_write("file", owner="nobody-of-this-name"),
     "write for no group": a_write("file", group="nobody-of-this-name"),
+    "remove a file": lambda folder: Remove(path=f"{folder}/file", expect=TEXT_DIGEST),
+    "remove another file than is expected": lambda folder: Remove(path=f"{folder}/file", expect="0" * 64),
+    "remove what is not there": lambda folder: Remove(path=f"{folder}/none"),
+    "remove a link": lambda folder: Remove(path=f"{folder}/link"),
+    "remove a link to nowhere": lambda folder: Remove(path=f"{folder}/nowhere"),
+    "look at what was never kept": lambda folder: Kept(run="none", name=f"{folder}/file"),
+    "put back what was never kept": lambda folder: Restore(path=f"{folder}/file", kept="none"),
+    "feed a command with what was never kept": lambda folder: Run(argv=("true",), feed=Kept(run="none", name="secret")),
     "make a directory": lambda folder: MakeDirectory(path=f"{folder}/x/y", mode=0o750, owner="root", group="root"),
     "make a directory that is there": lambda folder: MakeDirectory(
         path=f"{folder}/d", mode=0o700, owner="root", group="root"
@@ -382,8 +396,12 @@ def by_payload(request: Request) -> Answer:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="the payload runs as root")
 @pytest.mark.parametrize("case", CASES)
-def test_the_fake_does_to_files_what_the_payload_does(tmp_path: Path, case: str) -> None:
+def test_the_fake_does_to_files_what_the_payload_does(
+    tmp_path: Path, case: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(payload, "KEPT", f"{tmp_path}/kept")
     host = below(tmp_path)
+    host.programs["true"] = lambda argv, stdin, user: (0, "", "")
     request = CASES[case](tmp_path)
     real = by_payload(request)
     (fake,) = ask(host, request)
@@ -395,6 +413,43 @@ def test_the_fake_does_to_files_what_the_payload_does(tmp_path: Path, case: str)
     for path in ("file", "link", "none", "new/deep", "d", "x/y", "x"):
         look = Look(path=f"{tmp_path}/{path}", content=True)
         assert ask(host, look) == [by_payload(look)]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the payload runs as root")
+@pytest.mark.parametrize("path", ["file", "link", "none"])
+def test_the_fake_keeps_and_puts_back_what_the_payload_does(
+    tmp_path: Path, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(payload, "KEPT", f"{tmp_path}/kept")
+    host, name = below(tmp_path), f"{tmp_path}/{path}"
+    for request in (
+        a_write(path, run="first")(tmp_path),
+        a_write(path, run="first", content=b"newer")(tmp_path),
+        Kept(run="first", name=name, content=True),
+        Restore(path=name, kept="first", run="second"),
+        Look(path=name, content=True),
+        Kept(run="second", name=name, content=True),
+        Restore(path=name, kept="second"),
+        Look(path=name, content=True),
+        Remove(path=name, run="third"),
+        Kept(run="third", name=name, content=True),
+        Restore(path=name, kept="third"),
+        Look(path=name, content=True),
+    ):
+        real = by_payload(request)
+        (fake,) = ask(host, request)
+        if isinstance(real, Ran):
+            assert isinstance(fake, Ran)
+            assert (fake.status, bool(fake.err)) == (real.status, bool(real.err)), request
+        else:
+            assert fake == real, request
+
+
+def test_the_fakes_lock_is_refused_with_the_status_that_means_locked(site: FakeSite) -> None:
+    host = site.hosts["ctl"]
+    assert ask(host, Hold(holder="ann")) == [Ran(status=0)]
+    host.locked_by = "bob"
+    assert ask(host, Hold(holder="ann")) == [Ran(status=75, err=b"another run holds it: bob")]
 
 
 @pytest.mark.parametrize(
@@ -448,6 +503,72 @@ def test_apply_twice_says_what_did_not_come_true(site: FakeSite) -> None:
     site.hosts["ctl"].interfere.append(lambda request: no if isinstance(request, Write) else None)
     with pytest.raises(AssertionError, match="not everything came true:\nctl/file:/f: failed: disk full"):
         apply_twice(site.deployment_of(lambda s: [File(host="ctl", path="/f", content="")]))
+
+
+def test_apply_twice_refuses_a_test_of_nothing_unless_told(site: FakeSite) -> None:
+    there = File(host="ctl", path="/f", content="")
+    with pytest.raises(AssertionError, match=r"^no plugin declares anything here, so nothing is tested; look at its"):
+        apply_twice(site.deployment_of(lambda s: []))
+    assert len(apply_twice(site.deployment_of(lambda s: []), nothing=True)) == 0
+    with pytest.raises(AssertionError, match=r"^something is declared:\nctl/file:/f$"):
+        apply_twice(site.deployment_of(lambda s: [there]), nothing=True)
+    assert len(apply_twice(site.deployment_of(lambda s: [there]))) == 1
+    assert len(apply_twice(site.deployment_of(lambda s: [there]))) == 0
+
+
+# what verify asks when a check failed
+
+
+def key_is_changed(site: FakeSite) -> None:
+    site.ceph.users["client.cinder"].key = cephx_key("another")
+
+
+def conf_is_of_another(site: FakeSite) -> None:
+    site.hosts["ctl"].put("/etc/ceph/ceph.conf", "[global]\nmon host = 10.9.9.9\n")
+
+
+KEYRING = "/etc/ceph/ceph.client.cinder.keyring"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda site: site.ceph.pools.pop("volumes"), r"^rados .* put .*No such file or directory"),
+        (lambda site: site.ceph.users.pop("client.cinder"), "^Ceph has no client.cinder; "),
+        (
+            lambda site: site.ceph.users["client.cinder"].caps.pop("osd"),
+            "may not use pool volumes: its osd caps are ''",
+        ),
+        (lambda site: site.hosts["ctl"].files.pop(KEYRING), f"^there is no {KEYRING}; "),
+        (lambda site: setattr(site.hosts["ctl"].files[KEYRING], "mode", 0o600), f"cinder can't read {KEYRING}, "),
+        (lambda site: site.hosts["ctl"].files.pop("/etc/ceph/ceph.conf"), "/etc/ceph/ceph.conf names no monitors: "),
+        (key_is_changed, f"^the key in {KEYRING} is <secret .*> and client.cinder's in Ceph is <secret .*>: it was"),
+        (conf_is_of_another, "^mon_host in /etc/ceph/ceph.conf is 10.9.9.9, and the cluster's monitors are "),
+    ],
+)
+def test_a_check_that_fails_says_why_by_what_the_fakes_are_asked(
+    site: FakeSite, spoil: Callable[[FakeSite], object], said: str
+) -> None:
+    site.hosts["ctl"].put(KEYRING, site.ceph.keyring("client.cinder"), 0o640, "root", "cinder")
+    plugin = plugin_of(
+        roles=["cinder-volume"],
+        verify=lambda s: [Check.uses_pool(s, s.hosts["ctl"], "cinder", "volumes", "cinder-volume")],
+    )
+    with site.deployment([("test", plugin)]) as deployment:
+        assert [result.ok for result in deployment.verify()] == [True]
+        spoil(site)
+        (result,) = deployment.verify()
+    assert not result.ok
+    assert re.search(said, result.detail), result.detail
+
+
+def test_ceph_conf_looks_into_the_users_section_then_its_types_then_the_global_one(site: FakeSite) -> None:
+    host = site.hosts["ctl"]
+    host.put("/etc/ceph/ceph.conf", "[global]\na = 1\nb = 1\nc = 1\n[client]\na = 2\nb = 2\n[client.x]\na = 3\n")
+    look = ("ceph-conf", "--name", "client.x", "--lookup")
+    assert [ran(host, *look, option).text for option in ("a", "b", "c")] == ["3\n", "2\n", "1\n"]
+    assert ran(host, *look, "d").status == 1
+    assert ran(host, *look, "a", "--conf", "/none").status == 1
 
 
 def test_a_secret_in_an_argument_or_a_plan_is_found(site: FakeSite) -> None:

@@ -35,6 +35,22 @@ def test_a_secret_cant_become_text() -> None:
             attempt()
 
 
+def test_a_reference_cant_become_text_and_says_what_to_write_instead() -> None:
+    ways: list[Callable[[], str]] = [
+        lambda: str(REF),
+        lambda: f"key = {REF}",
+        lambda: f"{REF:>60}",
+        lambda: "%s" % REF,  # noqa: UP031
+    ]
+    for attempt in ways:
+        with pytest.raises(TypeError) as refused:
+            attempt()
+        assert str(refused.value) == (
+            "the value of ceph1/user:client.cinder[key] is not there yet and can't become text; "
+            'use Text("… {key}", {"key": ref}) from cephdeploy.values'
+        )
+
+
 def test_a_secret_cant_be_pickled_copied_or_encoded() -> None:
     attempts: list[Callable[[object], object]] = [pickle.dumps, copy.deepcopy, json.dumps]
     for attempt in attempts:
@@ -49,7 +65,7 @@ def test_a_secret_equals_only_secrets_and_fingerprints_of_the_same_bytes() -> No
 
 
 def test_addresses_sort_and_read_as_host_kind_name() -> None:
-    assert str(REF) == "ceph1/user:client.cinder[key]"
+    assert REF.named == "ceph1/user:client.cinder[key]"
     assert sorted([Address("b", "x", "y"), Address("a", "z", "z")])[0].host == "a"
 
 

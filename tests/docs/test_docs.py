@@ -131,6 +131,19 @@ def test_every_python_block_of_the_plugin_authors_page_runs(examples: None) -> N
         test(FakeSite)  # type: ignore[operator]
 
 
+def test_every_setting_of_the_plugin_authors_page_has_a_description(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "page_of_the_author.py").write_text("".join(blocks(text("docs/plugin-author.md"), "python")))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    model = import_module("page_of_the_author").ArchiveSettings
+    del sys.modules["page_of_the_author"]
+    assert {name: field.description for name, field in model.model_fields.items()} == {
+        "pool": "A key of ``pools``.",
+        "user": "cephx user, without ``client.``.",
+    }
+
+
 def test_the_example_component_is_as_short_as_promised_and_converges(examples: None) -> None:
     source = text("examples/component/src/cephdeploy_usage/__init__.py")
     assert len(source.splitlines()) <= 60

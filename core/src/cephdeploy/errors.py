@@ -5,6 +5,7 @@ An error's text is one lower-case sentence that names the host, the thing, and w
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import IntEnum
 
 __all__ = [
@@ -21,7 +22,19 @@ __all__ = [
     "SiteFileError",
     "StalePlanError",
     "UsageError",
+    "near",
 ]
+
+
+def near(name: str, known: Iterable[str]) -> str:
+    """The end of a sentence about a name that is not known: the nearest that is, or all of them."""
+    import difflib
+
+    names = list(known)
+    found = difflib.get_close_matches(name, names, n=1)
+    if found:
+        return f"; did you mean '{found[0]}'?"
+    return f"; there are: {', '.join(names)}" if names else ""
 
 
 class ExitCode(IntEnum):

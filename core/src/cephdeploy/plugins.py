@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import inspect
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
@@ -18,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from . import hookspecs
-from .errors import CephdeployError, PluginError, SettingsError, UsageError
+from .errors import CephdeployError, PluginError, SettingsError, UsageError, near
+from .fields import fault
 from .graph import Declaration, Phase
 from .resource import Resource
 
@@ -106,7 +108,7 @@ def _driver(group: str, name: str, path: tuple[str, ...]) -> Any:
     """Found once for each ``sys.path``: each host asks for its distribution's."""
     known, what = installed(group), _DRIVERS.get(group, group)
     if name not in known:
-        raise SettingsError(f"no {what} '{name}' is installed{_near(name, known)}")
+        raise SettingsError(f"no {what} '{name}' is installed{near(name, known)}")
     try:
         return _uncached(group, name).driver
     except Exception as error:
@@ -127,16 +129,6 @@ def _uncached(group: str, name: str) -> Any:
     return Fresh(group, name, invoke_on_load=False, on_load_failure_callback=complain)
 
 
-def _near(name: str, known: Iterable[str]) -> str:
-    import difflib
-
-    names = list(known)
-    near = difflib.get_close_matches(name, names, n=1)
-    if near:
-        return f"; did you mean '{near[0]}'?"
-    return f"; there are: {', '.join(names)}" if names else ""
-
-
 class Plugins:
     """The chosen plugins, checked against the hook specs and ready to be asked one by one."""
 
@@ -155,7 +147,7 @@ class Plugins:
             if name in given:
                 continue
             if name not in known:
-                raise UsageError(f"no plugin '{name}' is installed{_near(name, known)}")
+                raise UsageError(f"no plugin '{name}' is installed{near(name, known)}")
             try:
                 plugin = known[name].entry_point.load()
             except Exception as error:
@@ -169,11 +161,31 @@ class Plugins:
         needs = getattr(plugin, "CEPHDEPLOY_API", hookspecs.API)
         if needs > hookspecs.API:
             raise PluginError(f"plugin '{name}' needs the plugin API {needs}, and this core has {hookspecs.API}")
+        for wrong in self._misfits(plugin):
+            raise PluginError(f"plugin '{name}' does not fit the hooks: {wrong}")
         try:
             self._manager.register(plugin, name)
             self._manager.check_pending()
         except (pluggy.PluginValidationError, ValueError) as error:
-            raise PluginError(f"plugin '{name}' does not fit the hooks: {error}") from error
+            raise PluginError(f"plugin '{name}' does not fit the hooks: {' '.join(str(error).split())}") from error
+
+    def _misfits(self, plugin: object) -> Iterator[str]:
+        """What is wrong with a plugin's hooks, before pluggy says it in words of its own."""
+        for name in dir(plugin):
+            function = getattr(plugin, name, None)
+            if not inspect.isroutine(function):
+                continue
+            if self._manager.parse_hookimpl_opts(plugin, name) is None:
+                if name in _HOOKS:
+                    yield f"its function '{name}' has a hook's name and no @hookimpl; mark it, or name it otherwise"
+            elif name not in _HOOKS:
+                yield f"there is no hook '{name}'{near(name, _HOOKS)}"
+            else:
+                given = inspect.signature(getattr(hookspecs, name)).parameters
+                taken = inspect.signature(function).parameters.values()
+                wrong = [one.name for one in taken if one.default is one.empty and one.name not in given]
+                if wrong:
+                    yield f"{name} takes {' and '.join(wrong)}, and is given {' and '.join(given) or 'nothing'}"
 
     def hooks(self, name: str) -> tuple[str, ...]:
         """The hooks that a plugin answers, in the order of a run."""
@@ -195,32 +207,66 @@ class Plugins:
 
     def declarations(self, site: Site) -> list[Declaration]:
         """Every resource that the plugins declare for a site."""
-        found = []
-        for phase in Phase:
-            for name in self.names:
-                for resource in self._ask(name, phase.hook, site=site):
-                    if not isinstance(resource, Resource):
-                        raise PluginError(
-                            f"plugin '{name}' failed in {phase.hook}: {type(resource).__name__} is no resource"
-                        )
-                    if resource.host not in site.hosts:
-                        raise PluginError(
-                            f"plugin '{name}' failed in {phase.hook}: {resource.address} is on a host that the site "
-                            "does not have"
-                        )
-                    found.append(Declaration(name, phase, resource))
-        return found
+        return [
+            Declaration(name, phase, resource)
+            for phase in Phase
+            for name in self.names
+            for resource in self._resources(name, phase.hook, site)
+        ]
 
     def probes(self, site: Site) -> list[tuple[str, Probe]]:
         """Every plugin's probes, with the plugin's name."""
-        return [(name, probe) for name in self.names for probe in self._ask(name, "verify", site=site)]
+        from .verify import Check, Proof
+
+        found: list[tuple[str, Probe]] = []
+        for name in self.names:
+            for probe in self._ask(name, "verify", site=self._asking(site)):
+                failed = f"plugin '{name}' failed in verify: "
+                if not isinstance(probe, Check | Proof):
+                    raise PluginError(f"{failed}{type(probe).__name__} is no Check and no Proof")
+                if wrong := fault(probe):
+                    raise PluginError(f"{failed}the {type(probe).__name__}'s {wrong}")
+                if probe.host and probe.host not in site.hosts:
+                    raise PluginError(f"{failed}'{probe.title}' is on {probe.host}, a host that the site does not have")
+                found.append((name, probe))
+        return found
 
     def instead(self, site: Site) -> list[Resource]:
         """What the plugins want in place of what they set, once their components are off Ceph."""
-        return [resource for name in self.names for resource in self._ask(name, "unwire", site=site)]
+        return [resource for name in self.names for resource in self._resources(name, "unwire", site)]
+
+    def _resources(self, name: str, hook: str, site: Site) -> Iterator[Resource]:
+        """One plugin's resources, each of a kind's own types and on a host of the site."""
+        hosts = site.hosts
+        for resource in self._ask(name, hook, site=self._asking(site)):
+            if not isinstance(resource, Resource):
+                raise PluginError(f"plugin '{name}' failed in {hook}: {type(resource).__name__} is no resource")
+            if wrong := fault(resource):
+                raise PluginError(f"plugin '{name}' failed in {hook}: the {type(resource).__name__}'s {wrong}")
+            if resource.host not in hosts:
+                raise PluginError(
+                    f"plugin '{name}' failed in {hook}: {resource.address} is on a host that the site does not have"
+                )
+            yield resource
+
+    def _asking(self, site: Site) -> Site:
+        """The site as a hook is given it: it knows the roles that there are."""
+        return replace(site, known_roles=self._known_roles)
+
+    def _known_roles(self, role: str) -> Iterable[str]:
+        """The roles of the chosen components; of all installed ones too if ``role`` is of none of these."""
+        found = {one for component in self.components().values() for one in component.roles}
+        for name in installed() if role not in found else ():
+            if name in self.names:
+                continue
+            try:
+                found |= {one for component in Plugins([name]).components().values() for one in component.roles}
+            except CephdeployError:
+                continue  # a plugin that takes no part and is broken is not what is asked about
+        return sorted(found)
 
     def _ask(self, name: str, hook: str, **arguments: object) -> Iterator[Any]:
-        """One plugin's answers to one hook; whatever goes wrong names both."""
+        """One plugin's answers to one hook; whatever goes wrong names both, and the plugin's own line."""
         others = [plugin for other, plugin in self._manager.list_name_plugin() if other != name]
         caller: Callable[..., list[Any]] = self._manager.subset_hook_caller(hook, others)
         try:
@@ -231,13 +277,23 @@ class Plugins:
                     yield from answer
                 else:
                     yield answer
-        except CephdeployError:
-            raise
         except Exception as error:
-            where = inspect.trace()[-1]
-            raise PluginError(
-                f"plugin '{name}' failed in {hook}: {type(error).__name__}: {error} ({where.filename}:{where.lineno})"
-            ) from error
+            if isinstance(error, CephdeployError) and not isinstance(error, PluginError):
+                raise
+            said = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
+            plugin = self._manager.get_plugin(name)
+            raise PluginError(f"plugin '{name}' failed in {hook}: {said} ({_line_of(plugin, hook, error)})") from error
+
+
+def _line_of(plugin: object, hook: str, error: Exception) -> str:
+    """The deepest line that is the plugin's own, of those that an error came through; else the deepest."""
+    own = getattr(getattr(plugin, hook, None), "__module__", "").partition(".")[0]
+    frames = [(frame, line) for frame, line in traceback.walk_tb(error.__traceback__)]
+    roots = [str(frame.f_globals.get("__name__", "")).partition(".")[0] for frame, _ in frames]
+    # a plugin that is made by a test's helper of ours is whatever is not ours
+    mine = [at for at, root in enumerate(roots) if root == own or (own == "cephdeploy" and root not in (own, "pluggy"))]
+    frame, line = frames[mine[-1] if mine else -1]
+    return f"{frame.f_code.co_filename}:{line}"
 
 
 def author_of(address: Address, site: Site, chosen: Iterable[str]) -> str | None:

@@ -14,6 +14,7 @@ from .values import Fingerprint, Secret
 
 __all__ = [
     "ANY",
+    "NOTHING_KEPT",
     "Answer",
     "Chain",
     "Chained",
@@ -38,6 +39,8 @@ __all__ = [
 
 #: How a file that is written may stand before: whatever it is. Otherwise a digest, or "" for absent.
 ANY = "*"
+#: The status of a :class:`Kept` and of a :class:`Restore` where the run kept nothing under that name.
+NOTHING_KEPT = 2
 
 
 @dataclass(frozen=True)
@@ -133,7 +136,7 @@ class Kept:
     """Look at what a run kept of a path, or under the name of a :class:`Run`'s ``save``.
 
     Answered by a :class:`Seen`; ``absent`` when there was nothing at the path before. Its ``written`` is
-    the digest of what the run put there. Nothing kept (or pruned by age): status 2.
+    the digest of what the run put there. Nothing kept (or pruned by age): status ``NOTHING_KEPT``.
     """
 
     run: str
@@ -143,7 +146,8 @@ class Kept:
 
 @dataclass(frozen=True, kw_only=True)
 class Restore:
-    """Put back what a run kept of a path, with its owner and mode; what was not there before goes away.
+    """Put back what a run kept of a path, with its owner and mode; what was not there before goes away, as by
+    :class:`Remove`. Where the run kept nothing, its status is ``NOTHING_KEPT``.
 
     :param kept: the run that kept it.
     :param expect: as in :class:`Write`.
@@ -158,7 +162,7 @@ class Restore:
 
 @dataclass(frozen=True, kw_only=True)
 class Remove:
-    """Remove a file; what is not there is no failure.
+    """Remove a file; what is not there is no failure. Behind a link it is refused: others may need what it leads to.
 
     :param expect: as in :class:`Write`.
     :param run: the run that keeps it, as in :class:`Write`.
@@ -250,8 +254,8 @@ class Ran:
     """How a request ended.
 
     ``status`` is a command's exit status; 124 when its deadline killed it, 127 when there is no such
-    program, 75 when a file was not as expected, 125 when an earlier request of its group failed. For
-    requests that run no command it is 0, or 1 with the reason in ``err``.
+    program, 75 when a file was not as expected or another run holds the lock, 125 when an earlier request of its
+    group failed. For requests that run no command it is 0, ``NOTHING_KEPT``, or 1, with the reason in ``err``.
     """
 
     status: int

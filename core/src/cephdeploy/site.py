@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import total_ordering
 from typing import TYPE_CHECKING, ClassVar, Final, TypeVar
 
-from .errors import SettingsError
+from .errors import PluginError, SettingsError, near
 from .values import Address, Ref
 
 if TYPE_CHECKING:
@@ -95,11 +95,15 @@ class CephCluster:
 
 @dataclass(frozen=True, kw_only=True)
 class Site:
-    """What every hook is given."""
+    """What every hook is given.
+
+    :param known_roles: the roles that there are, in case the one that it is given is not on a host; core's own.
+    """
 
     settings: SiteSettings
     hosts: Mapping[str, Host]
     ceph: CephCluster
+    known_roles: Callable[[str], Iterable[str]] | None = field(default=None, repr=False, compare=False)
 
     def component(self, model: type[S]) -> S:
         """A plugin's own part of the site file.
@@ -112,8 +116,25 @@ class Site:
         return model()
 
     def with_role(self, role: str) -> tuple[Host, ...]:
-        """The hosts that have ``role``, in the order of their names."""
-        return tuple(host for _, host in sorted(self.hosts.items()) if role in host.roles)
+        """The hosts that have ``role``, in the order of their names.
+
+        :raises PluginError: no host and no component has it, and it is nearly the name of one that some component has.
+        """
+        found = tuple(host for _, host in sorted(self.hosts.items()) if role in host.roles)
+        if not found and self.known_roles is not None:
+            self._refuse_misspelt(role, tuple(self.known_roles(role)))
+        return found
+
+    @staticmethod
+    def _refuse_misspelt(role: str, known: tuple[str, ...]) -> None:
+        """A role of a plugin that is not installed is in order, so only what one letter or two make is refused."""
+        if role in known:
+            return
+        import difflib
+
+        likeness = min(0.85, (len(role) - 1) / max(len(role), 1))
+        if meant := difflib.get_close_matches(role, known, n=1, cutoff=likeness):
+            raise PluginError(f"no component has the role '{role}'{near(role, meant)}")
 
     def pool(self, key: str) -> PoolSettings:
         """What the site file's ``pools`` says under ``key``; the defaults if it says nothing."""

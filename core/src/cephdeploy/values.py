@@ -52,8 +52,22 @@ class Ref:
     address: Address
     attribute: str
 
-    def __str__(self) -> str:
+    @property
+    def named(self) -> str:
+        """What it refers to, for a message: ``ceph1/user:client.cinder[key]``."""
         return f"{self.address}[{self.attribute}]"
+
+    def __str__(self) -> NoReturn:
+        raise self._no_text()
+
+    def __format__(self, spec: str) -> NoReturn:
+        raise self._no_text()
+
+    def _no_text(self) -> TypeError:
+        return TypeError(
+            f"the value of {self.named} is not there yet and can't become text; "
+            f'use Text("… {{{self.attribute}}}", {{"{self.attribute}": ref}}) from cephdeploy.values'
+        )
 
 
 class Unknown:
@@ -202,7 +216,7 @@ class Text:
             if isinstance(value, Unknown):
                 return UNKNOWN
             if isinstance(value, Ref):
-                raise PluginError(f"text still refers to {value}")
+                raise PluginError(f"text still refers to {value.named}")
             if isinstance(value, Secret):
                 secret = True
                 plain[name] = value.reveal().decode()

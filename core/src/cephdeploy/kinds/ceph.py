@@ -12,6 +12,7 @@ from ..requests import Answer, Pick, Ran, Request, Run
 from ..resource import Clash, Resource, State, Unfit, Upstream
 from ..site import Site
 from ..values import Secret
+from .names import named
 
 __all__ = ["CephPool", "CephUser", "grants"]
 
@@ -53,6 +54,9 @@ class CephPool(Resource):
     pg_num: int | None = None
     bulk: bool = False
     prefix: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        named("pool", "PoolName", self.pool)
 
     @classmethod
     def of(cls, site: Site, key: str) -> Self:
@@ -157,6 +161,9 @@ class CephUser(Resource):
     exact: bool = False
     spared: Mapping[str, str] = field(default_factory=dict, hash=False)
     prefix: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        named("entity", "Entity", self.entity)
 
     @classmethod
     def of(cls, site: Site, entity: str, caps: Mapping[str, str]) -> Self:

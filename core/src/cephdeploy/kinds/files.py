@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 from ..requests import ANY, Answer, Look, MakeDirectory, Ran, Request, Seen, Write
 from ..resource import Clash, Resource, State, Unfit, Upstream, Value
 from ..values import Ref, Secret, Text, Unknown, references
+from .names import named
 
 if TYPE_CHECKING:
     from ..site import Host, Site
@@ -39,6 +40,9 @@ class Directory(Resource):
     mode: int = 0o755
     owner: str = "root"
     group: str = "root"
+
+    def __post_init__(self) -> None:
+        named("path", "RemotePath", self.path)
 
     @property
     def name(self) -> str:
@@ -77,6 +81,7 @@ class File(Resource):
     sensitive: bool = False
 
     def __post_init__(self) -> None:
+        named("path", "RemotePath", self.path)
         # a text that waits for nothing is what it says: nobody would render it later
         if isinstance(self.content, Text) and not any(references(self.content)):
             object.__setattr__(self, "content", self.content.render())
@@ -181,6 +186,9 @@ class Block(Resource):
     path: str
     label: str
     lines: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        named("path", "RemotePath", self.path)
 
     @property
     def name(self) -> str:

@@ -13,6 +13,7 @@ from ..requests import ANY, Answer, Chain, Chained, Look, Ran, Request, Seen, Wr
 from ..resource import Clash, Resource, State, Unfit, Upstream, Value
 from ..values import Default, Items, Ref, Same, Secret, Unknown
 from .files import seen
+from .names import named
 
 if TYPE_CHECKING:
     from ..site import Host, Site
@@ -35,6 +36,9 @@ class Options(Resource):
 
     path: str
     options: Mapping[str, Mapping[str, OptionValue]] = field(hash=False)
+
+    def __post_init__(self) -> None:
+        named("path", "RemotePath", self.path)
 
     @property
     def name(self) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from ..distros import asked, told
+from ..errors import PluginError, near
 from ..requests import Answer, Ran, Request, Run
 from ..resource import Resource, State, Unfit, Upstream
 from .command import Command
@@ -61,8 +62,16 @@ class Packages(Resource):
 
     @classmethod
     def of(cls, site: Site, host: Host, *roles: str) -> Self:
-        """The packages that the host's distribution has for roles such as ``rbd-client``."""
-        names = dict.fromkeys(name for role in roles for name in host.distro.packages[role])
+        """The packages that the host's distribution has for roles such as ``rbd-client``.
+
+        :raises PluginError: it has none for one of them.
+        """
+        known = host.distro.packages
+        for role in roles:
+            if role not in known:
+                name = host.distro.name
+                raise PluginError(f"the distribution '{name}' has no packages for '{role}'{near(role, known)}")
+        names = dict.fromkeys(name for role in roles for name in known[role])
         return cls(
             host=host.name,
             packages=tuple(names),

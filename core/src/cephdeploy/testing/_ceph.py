@@ -140,6 +140,10 @@ class FakeCeph:
                 return self._enable(name, application)
             case ["auth", "ls"] if as_json:
                 return 0, json.dumps({"auth_dump": [self._user_shown(entity) for entity in sorted(self.users)]}), ""
+            case ["auth", "get-key", entity]:
+                if entity not in self.users:
+                    return ENOENT, "", f"Error ENOENT: don't have {entity}\n"
+                return 0, self.users[entity].key, ""
             case ["auth", "get", entity] if as_json:
                 if entity not in self.users:
                     return ENOENT, "", f"Error ENOENT: failed to find {entity} in keyring\n"
@@ -239,7 +243,7 @@ class FakeCeph:
                 *("--id", "--user", "-n", "--name", "--keyring", "-k", "--cluster", "-c", "--conf", "-p", "--pool"),
                 *("--format", "--size", "-s", "--image", "--snap", "--dest-pool", "--image-format", "--image-feature"),
             ),
-            flags=("--force", "--no-progress", "--quiet", "--pretty-format", "--rbd-default-clone-format"),
+            flags=("--all", "--force", "--no-progress", "--quiet", "--pretty-format", "--rbd-default-clone-format"),
         )
         name = given.option("-n", "--name") or f"client.{given.option('--id', '--user') or 'admin'}"
         try:
@@ -265,12 +269,17 @@ class FakeCeph:
         path = given.option("--keyring", "-k") or f"/etc/ceph/{cluster}.{name}.keyring"
         keyring = _opened(path, read).decode(errors="replace")
         user = self.users.get(name)
-        held = re.search(rf"\[{re.escape(name)}\][^\[]*?^\s*key\s*=\s*(\S+)", keyring, re.MULTILINE)
-        if user is None or held is None or held[1] != user.key:
+        if user is None or key_in(keyring, name) != user.key:
             raise _ErrnoError(EACCES, "monclient(hunting): authenticate failed")
         if not any(re.match(r"(allow\s+(profile|r|\*)|profile\s)", grant) for grant in _grants(user.caps.get("mon"))):
             raise _ErrnoError(EACCES, "monclient: no right on the monitors")
         return user
+
+
+def key_in(keyring: str, entity: str) -> str | None:
+    """A user's key by the text of a keyring; None if it has none of that user."""
+    held = re.search(rf"\[{re.escape(entity)}\][^\[]*?^\s*key\s*=\s*(\S+)", keyring, re.MULTILINE)
+    return held[1] if held else None
 
 
 def _addresses(mon_host: str) -> set[str]:
@@ -379,6 +388,9 @@ class _Client:
                 return self._listed(self._pool(pool_option or "rbd", "r").images)
             case ["ls" | "list", pool]:
                 return self._listed(self._pool(pool, "r").images)
+            case ["trash", "ls" | "list", pool]:
+                self._pool(pool, "r")
+                return self._listed({})  # the fake's images go at once
             case ["pool", "init", *more] if len(more) <= 1:
                 pool_name = more[0] if more else pool_option
                 found = self._pool(pool_name, "rwx")

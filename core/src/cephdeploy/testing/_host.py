@@ -7,13 +7,14 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from posixpath import basename, dirname
 from typing import TYPE_CHECKING
 
 from ..errors import HostError
 from ..requests import (
     ANY,
+    NOTHING_KEPT,
     Answer,
     Chain,
     Chained,
@@ -35,7 +36,7 @@ from ..requests import (
     Write,
 )
 from ..values import Secret
-from ._ceph import FakeCeph
+from ._ceph import FakeCeph, key_in
 from ._programs import Program, Said, Unscripted, Words
 
 if TYPE_CHECKING:
@@ -361,7 +362,7 @@ class FakeHost(Host):
 
     def _look_at_kept(self, request: Kept) -> Seen | Ran:
         if (request.run, request.name) not in self.kept:
-            return Ran(status=1, err=f"run {request.run} kept nothing of {request.name} here".encode())
+            return Ran(status=NOTHING_KEPT, err=f"run {request.run} kept nothing of {request.name} here".encode())
         file, written = self.kept[request.run, request.name]
         if file is None:
             return Seen(type="absent", written=written)
@@ -398,8 +399,12 @@ class FakeHost(Host):
 
     def _remove(self, request: Remove) -> Ran:
         path = self._real(request.path)
+        if path != request.path and path not in self.files:
+            return Ran(status=1, err=f"{request.path} is a link that leads nowhere".encode())
         if path not in self.files:
             return Ran(status=0)
+        if path != request.path:
+            return Ran(status=1, err=f"{request.path} is a link to {path}, which others may need".encode())
         if request.expect not in (ANY, hashlib.sha256(self.files[path].content).hexdigest()):
             return Ran(status=CHANGED, err=b"the file is not what the plan saw")
         if request.run:
@@ -515,6 +520,8 @@ class FakeHost(Host):
             return Ran(status=1, err=_nobody("user", request.user))
         stdin = request.stdin.reveal() if isinstance(request.stdin, Secret) else request.stdin
         if request.feed is not None:
+            if isinstance(nothing := self._look_at_kept(request.feed), Ran):
+                return replace(nothing, status=1)
             file, _ = self.kept[request.feed.run, request.feed.name]
             stdin = file.content if file is not None else b""
         status, output, complaint = program(request.argv, stdin, "" if request.user == "root" else request.user)
@@ -553,6 +560,8 @@ class FakeHost(Host):
         known: dict[str, tuple[Program, bool]] = {
             "apt-get": (self._apt, debian),
             "ceph": (self._ceph, with_ceph),
+            "ceph-authtool": (self._authtool, with_ceph),
+            "ceph-conf": (self._ceph_conf, with_ceph),
             "cephadm": (self._cephadm, "/usr/sbin/cephadm" in self.files),
             "dnf": (self._dnf, not debian),
             "dpkg-query": (self._dpkg, debian),
@@ -578,6 +587,38 @@ class FakeHost(Host):
         if not all(path in self.files and self.may_read(user, path) for path in (conf, keyring)):
             return 1, "", "[errno 13] RADOS permission denied (error connecting to the cluster)\n"
         return self.ceph.ceph(argv, self.name)
+
+    def _ceph_conf(self, argv: tuple[str, ...], stdin: bytes, user: str) -> Said:
+        """One option as a client sees it."""
+        from ..dialects import DIALECTS
+
+        valued = ("-c", "--conf", "-n", "--name", "--lookup")
+        given = Words(argv, self.name, valued=valued)
+        option, name = given.option("--lookup"), given.option("-n", "--name") or "client.admin"
+        path = given.option("-c", "--conf") or "/etc/ceph/ceph.conf"
+        if option is None or given.words:
+            raise Unscripted(argv, self.name)
+        if self._real(path) not in self.files or not self.may_read(user, path):
+            return 1, "", f"global_init: unable to open config file from search list {path}\n"
+        found = DIALECTS["ceph"].read(self.files[self._real(path)].content)
+        for section in (name, name.partition(".")[0], "global"):
+            if assigned := found.get((section, option)):
+                return 0, f"{assigned.value}\n", ""
+        return 1, "", ""
+
+    def _authtool(self, argv: tuple[str, ...], stdin: bytes, user: str) -> Said:
+        """The key that a keyring file has for a user."""
+        given = Words(argv, self.name, valued=("-n", "--name"), flags=("-p", "--print-key"))
+        entity = given.option("-n", "--name") or "client.admin"
+        if len(given.words) != 1 or not {"-p", "--print-key"} & set(given.options):
+            raise Unscripted(argv, self.name)
+        (path,) = given.words
+        if self._real(path) not in self.files:
+            return 1, "", f"can't open {path}: (2) No such file or directory\n"
+        if not self.may_read(user, path):
+            return 1, "", f"can't open {path}: (13) Permission denied\n"
+        key = key_in(self.text(path), entity)
+        return (1, "", f"entity {entity} not found\n") if key is None else (0, f"{key}\n", "")
 
     def _cephadm(self, argv: tuple[str, ...], stdin: bytes, user: str) -> Said:
         if argv[1:3] != ("shell", "--") or len(argv) < 4:

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from ..baseline import AUTHOR
 from ..errors import CephdeployError
 from ..requests import Run, Write
 from ..values import Secret
@@ -168,18 +169,24 @@ class FakeSite:
         return sitefile.load(text, self._components(chosen, document))
 
     def deployment(
-        self, plugins: Sequence[str | tuple[str, ModuleType | object]] | Plugins, **sections: Any
+        self,
+        plugins: Sequence[str | tuple[str, ModuleType | object]] | Plugins,
+        *,
+        off: bool = False,
+        **sections: Any,
     ) -> Deployment:
         """A real :class:`~cephdeploy.deployment.Deployment` over the fake hosts, their lines mended.
 
         :param plugins: names of installed plugins, or names with a module or object of hooks.
+        :param off: whether it takes the plugins' components off Ceph, as ``cephdeploy unwire`` does.
         :param sections: as for :meth:`settings`.
         """
         from ..deployment import Deployment
 
         self.settings(**sections)
         chosen = self._chosen(plugins)
-        return Deployment.open(self.site_settings(chosen), chosen, reach=lambda settings, name: self._reach(name))
+        settings = self.site_settings(chosen)
+        return Deployment.open(settings, chosen, reach=lambda settings, name: self._reach(name), off=off)
 
     def deployment_of(self, declare: Callable[[Site], Iterable[Resource]], **sections: Any) -> Deployment:
         """A deployment of nothing but these resources, declared by a plugin named ``test``."""
@@ -354,6 +361,7 @@ def plugin_of(
     distribute_keys: Callable[[Site], Iterable[Resource]] | None = None,
     configure_service: Callable[[Site], Iterable[Resource]] | None = None,
     verify: Callable[[Site], Iterable[Probe]] | None = None,
+    unwire: Callable[[Site], Iterable[Resource]] | None = None,
 ) -> object:
     """A plugin made of functions, without a module or a package of its own.
 
@@ -370,6 +378,7 @@ def plugin_of(
         "distribute_keys": distribute_keys,
         "configure_service": configure_service,
         "verify": verify,
+        "unwire": unwire,
     }
     for hook, answer in given.items():
         if answer is not None:
@@ -384,12 +393,22 @@ def _asking(answer: Callable[[Site], object]) -> Callable[[Site], object]:
     return hook
 
 
-def apply_twice(deployment: Deployment) -> Plan:
+def apply_twice(deployment: Deployment, *, nothing: bool = False) -> Plan:
     """Plan and apply; everything must come true, and a second plan be empty. The first plan.
 
+    :param nothing: whether the plugins are to declare nothing; otherwise that is refused, as a test would pass
+        that tests nothing.
     :raises AssertionError: with each step that failed, or each difference that is left.
     """
     plan = deployment.plan()
+    declared = sorted(str(address) for address, node in plan.graph.nodes.items() if {*node.plugins} - {AUTHOR})
+    if nothing and declared:
+        raise AssertionError("\n".join(["something is declared:", *declared]))
+    if not nothing and not declared and not plan.changes:
+        raise AssertionError(
+            "no plugin declares anything here, so nothing is tested; look at its hooks and its hosts' roles, or say "
+            "apply_twice(…, nothing=True)"
+        )
     result = deployment.apply(plan)
     bad = [f"{one.address}: {one.status}: {one.detail}" for one in result.outcomes if one.status != "changed"]
     if bad:
