@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from cephdeploy.baseline import declarations
+from cephdeploy.errors import SettingsError
 from cephdeploy.kinds import Packages
 from cephdeploy.testing import FakeSite, apply_twice, plugin_of
 
@@ -39,6 +42,23 @@ def test_every_host_gets_every_hosts_name_in_one_managed_block() -> None:
     assert lines[1] == "# begin hosts of cephdeploy"
     assert [line.split()[1] for line in lines[2:4]] == ["ceph1", "compute1"]
     assert lines[4:] == ["# end hosts of cephdeploy"]
+
+
+def test_a_key_that_goes_away_after_the_site_file_was_read_is_a_sentence(tmp_path: Path) -> None:
+    key = tmp_path / "key.asc"
+    key.write_text("public key\n")
+    site = FakeSite(HOSTS)
+    wish = {"name": "ceph", "content": "Types: deb\n", "key": str(key)}
+    settings = site.settings(repositories=[wish]).site_settings([("nova", installing())])
+    key.unlink()
+    looked = site.deployment([("nova", installing())], repositories=[]).site
+    with pytest.raises(SettingsError) as raised:
+        list(declarations(replace(looked, settings=settings)))
+    assert str(raised.value) == (
+        f"the key of the repository 'ceph': can't read {key}: No such file or directory; put the public key there, or "
+        "leave 'key' out"
+    )
+    assert site.writes == []
 
 
 @pytest.mark.parametrize(

@@ -485,6 +485,18 @@ def test_a_journal_that_can_not_be_kept_stops_the_run_before_any_change(
     assert world.hosts["ceph1"].things == set()
 
 
+@pytest.mark.parametrize("error", [KeyError("getpwuid(): uid not found: 1001"), OSError("No username set")])
+def test_a_user_without_a_name_as_in_a_container_holds_the_lock_by_its_number(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def getuser() -> str:
+        raise error
+
+    monkeypatch.setattr("getpass.getuser", getuser)
+    assert run("run", "--plugins", "nova", "-y").exit_code == 0
+    assert journal(tmp_path)[0]["who"].startswith(f"uid {os.getuid()} on ")
+
+
 @pytest.mark.fault("F16")
 def test_a_second_run_meanwhile_is_refused_and_told_who_holds_the_lock(world: World) -> None:
     world.hosts["c1"].locked = b"another run holds it: ann on bastion, since 10:11"

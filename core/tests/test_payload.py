@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -388,6 +389,173 @@ answer += [main_process("a") == str(children[1]), len(asked)]
 os.kill(children[1], _signal.SIGKILL)
 """
     assert on_host(code) == [True, True, 1, True, 2]
+
+
+def keeping(folder: Path, code: str, python: str = sys.executable) -> object:
+    """:func:`on_host` with a folder of its own for what is kept, where every name is ours."""
+    begin = f"""
+KEPT = {str(folder / "kept")!r}
+path = {str(folder / "file")!r}.encode()
+owner_id = lambda name: os.getuid()
+group_id = lambda name: os.getgid()
+def written(content, run):
+    return put([path, b"420", b"root", b"root", b"*", content, run])[0]
+def done(name, *fields):
+    said = []
+    carry_out(1, [(b"0.0", name, b"", list(fields))], said.append)
+    return int(said[0][1].partition(b":")[0]), [text(part) for part in said[0][2:]]
+line_is_gone = lambda: False
+"""
+    return on_host(begin + code, python=python)
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+@pytest.mark.parametrize(
+    ("owner", "group"),
+    [("root", "root"), ("root", "domain users"), ("EXAMPLE\\ann lee", "dom\udcc3\udca4nen-benutzer"), ("1001", "-")],
+)
+def test_what_was_kept_comes_back_whatever_its_owner_is_called(
+    tmp_path: Path, owner: str, group: str, python: str
+) -> None:
+    (tmp_path / "file").write_text("old:\nlines\n")
+    (tmp_path / "file").chmod(0o640)
+    code = f"""
+owner_names = lambda stat: ({owner!r}, {group!r})
+asked = []
+owner_id = lambda name: asked.append(name) or os.getuid()
+group_id = lambda name: asked.append(name) or os.getgid()
+answer = [written(b"new", b"run")]
+kept_so = done(b"kept", b"run", path, b"1")[1]
+asked.clear()
+FOUND.clear()
+answer += [kept_so[0], int(kept_so[1]), kept_so[2:4], kept_so[5]]
+answer += [done(b"restore", path, b"run", b"*", b"")[0], asked, read_file(text(path)).decode()]
+"""
+    old = "old:\nlines\n"
+    names = [os.fsdecode(os.fsencode(name)) for name in (owner, group)]  # python3.6 has them so where LC_ALL is C
+    assert keeping(tmp_path, code, python) == [0, "file", 0o640, names, f"={old}", 0, names, old]
+
+
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [
+        ("0640 root ceph 12ab", ["file", 0o640, "root", "ceph", "12ab"]),
+        ("0600 root root ", ["file", 0o600, "root", "root", ""]),
+        ("0644 root domain users 12ab", ["file", 0o644, "root", "domain users", "12ab"]),
+        ("absent - - 12ab", ["absent", 0, "-", "-", "12ab"]),
+        ("absent:::12ab", ["absent", 0, "", "", "12ab"]),
+        ("0640:root:ceph:12ab", ["file", 0o640, "root", "ceph", "12ab"]),
+    ],
+)
+def test_what_an_earlier_version_kept_is_read_too(tmp_path: Path, header: str, said: list[object]) -> None:
+    (tmp_path / "kept" / "run").mkdir(parents=True)
+    (tmp_path / "kept" / "run" / "name").write_text(f"{header}\na b:c\n")
+    code = """
+said = done(b"kept", b"run", b"name", b"0")[1]
+answer = [said[0], int(said[1]), said[2], said[3], said[7]]
+"""
+    assert keeping(tmp_path, code) == said
+
+
+def test_nothing_kept_is_2_and_every_other_failure_1(tmp_path: Path) -> None:
+    (tmp_path / "kept" / "bad" / str(tmp_path / "file").replace("/", "%2F")).mkdir(parents=True)
+    code = """
+command = [b"9", b"", b"text", b"", b"", b"", b"", b"", b"cat", b"", b""]
+answer = [
+    done(b"kept", b"run", path, b"0"),
+    done(b"restore", path, b"run", b"*", b""),
+    done(b"run", *command, b"run", path),
+    done(b"kept", b"bad", path, b"0")[0],
+    done(b"restore", path, b"bad", b"*", b"")[0],
+]
+"""
+    why = f"run run kept nothing of {tmp_path}/file here, or it was let go after 90 days"
+    assert keeping(tmp_path, code) == [[2, ["", why]], [2, ["", why]], [1, ["", why]], 1, 1]
+    assert not (tmp_path / "file").exists()
+
+
+@pytest.mark.fault("F11")
+@pytest.mark.skipif(os.geteuid() != 0, reason="the payload follows no link but root's")
+def test_what_a_link_leads_to_is_neither_removed_nor_the_link_left_leading_nowhere(tmp_path: Path) -> None:
+    code = f"""
+answer = [written(b"new", b"run")]
+os.rename(path, path + b".real")
+os.symlink(path + b".real", path)
+for said in (done(b"remove", path, b"*", b"next"), done(b"restore", path, b"run", b"*", b"next")):
+    answer += [said, read_file(text(path)).decode(), os.path.islink(path), os.listdir(KEPT)]
+os.unlink(path)
+answer += [done(b"restore", path, b"run", b"*", b"next")[0], sorted(os.listdir({str(tmp_path)!r}))]
+"""
+    why = (
+        f"{tmp_path}/file is a link to {tmp_path}/file.real, which others may need; remove both by hand, or the link "
+        "alone"
+    )
+    refused = [[1, ["", why]], "new", True, ["run"]]
+    assert keeping(tmp_path, code) == [0, *refused, *refused, 0, ["file.real", "kept"]]
+
+
+@pytest.mark.fault("F07")
+@pytest.mark.parametrize("fails", ["write_all", "os.fsync", "os.makedirs"])
+def test_what_can_not_be_kept_is_not_touched_and_the_full_disk_is_named(tmp_path: Path, fails: str) -> None:
+    (tmp_path / "file").write_text("old\n")
+    code = f"""
+def full(*arguments, really={fails}, **more):
+    place = arguments[0] if isinstance(arguments[0], str) else os.readlink("/proc/self/fd/%d" % arguments[0])
+    if "/kept" in place:
+        raise OSError(28, "No space left on device")
+    return really(*arguments, **more)
+{fails} = full
+answer = []
+write = [b"write", path, b"420", b"root", b"root", b"*", b"=new", b"run"]
+for fields in (write, [b"remove", path, b"*", b"run"]):
+    status, said = done(*fields)
+    answer += [status, said[1], read_file(text(path)).decode()]
+"""
+    answer = keeping(tmp_path, code)
+    assert isinstance(answer, list)
+    assert (answer[0], answer[2], answer[3], answer[5]) == (1, "old\n", 1, "old\n")
+    place = tmp_path if fails == "os.makedirs" else tmp_path / "kept" / "run"
+    for why in (answer[1], answer[4]):
+        assert why.startswith(f"{tmp_path}/file is as it was: no space left in {place} (")
+        assert why.endswith("; make room")
+    left = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file())
+    assert left == ["file"]
+
+
+def test_a_lock_that_another_holds_is_75_and_one_that_can_not_be_had_is_a_failure(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    code = f"""
+def hold(path, child=False):
+    global LOCK
+    LOCK = {str(tmp_path)!r} + path
+    end, inner = os.pipe()
+    pid = os.fork()
+    if not pid:
+        os.write(inner, json.dumps(done(b"hold", b"ann")).encode())
+        time.sleep(9 if child else 0)
+        os._exit(0)
+    said = json.loads(os.read(end, 9999).decode())
+    if not child:
+        os.waitpid(pid, 0)
+    return said, pid
+first, theirs = hold("/run/lock", True)
+answer = [first, hold("/run/lock")[0], hold("/file/lock")[0]]
+os.kill(theirs, _signal.SIGKILL)
+os.waitpid(theirs, 0)
+answer += [hold("/run/lock")[0]]
+def write(*arguments):
+    raise OSError(28, "No space left on device")
+LOCK, os.write = {str(tmp_path / "run" / "lock")!r}, write
+answer += [done(b"hold", b"ann")]
+"""
+    answer = keeping(tmp_path, code)
+    assert isinstance(answer, list)
+    held, refused, broken, again, full = answer
+    assert (held, again) == ([0, ["", ""]], [0, ["", ""]])
+    assert refused == [75, ["", "another run holds it: ann"]]
+    assert broken == [1, ["", f"{tmp_path}/file/lock is as it was: {tmp_path}/file: File exists"]]
+    assert full[0] == 1
+    assert full[1][1].startswith(f"{tmp_path}/run/lock is as it was: no space left in {tmp_path}/run (")
 
 
 @pytest.mark.skipif(not shutil.which("dpkg-query"), reason="this machine has no dpkg to compare with")

@@ -12,7 +12,7 @@ from cephdeploy import program
 from cephdeploy.contents import Contents
 from cephdeploy.errors import HostError
 from cephdeploy.protocol import Batch
-from cephdeploy.requests import Chain, Group, Look, MakeDirectory, Ran, Request, Restart, Run, Seen, Unit, Write
+from cephdeploy.requests import Chain, Group, Kept, Look, MakeDirectory, Ran, Request, Restart, Run, Seen, Unit, Write
 from cephdeploy.session import Session, bootstrap
 from cephdeploy.values import Secret
 from cephdeploy.wire import encode, received
@@ -125,6 +125,8 @@ def test_what_sudo_says_becomes_what_helps(errors: bytes, status: int, why: str)
         (Line(FRAME(b"hi"), hello=False), "does not speak our protocol"),
         (Line(FRAME(b"hello", b"1000", b"3.11"), hello=False), "the login is not root and sudo is off"),
         (Line(FRAME(b"hello", b"0", b"3.4"), hello=False), "its python3 is 3.4; install 3.6 or newer"),
+        (Line(FRAME(b"hello", b"0", b"3." + b"9" * 5000), hello=False), "does not speak our protocol"),
+        (Line(FRAME(b"hello", b"0", b"\x1b[2J3.9"), hello=False), "does not speak our protocol"),
     ],
 )
 def test_a_host_that_does_not_begin_says_why(line: Line, why: str) -> None:
@@ -187,6 +189,45 @@ def test_a_failure_is_a_ran_with_its_reason_whatever_was_asked(request_: Request
     assert answer.reason == "/x: Not a directory"
 
 
+FILE = (b"root", b"root", hashlib.sha256(b"text").hexdigest().encode(), b"=text", b"")
+
+
+@pytest.mark.parametrize(
+    ("request_", "answer"),
+    [
+        (Look(path="/x"), (b"file", b"9" * 5000, *FILE)),
+        (Look(path="/x"), (b"file", b"-1", *FILE)),
+        (Look(path="/x"), (b"file", b"", *FILE)),
+        (Look(path="/x"), (b"file", b"420", *FILE[:-1])),
+        (Look(path="/x"), ()),
+        (Look(path="/x", content=True), (b"file", b"420", *FILE[:3], b"=other", b"")),
+        (Look(path="/x", content=True), (b"file", b"420", *FILE[:3], b"text", b"")),
+        (Kept(run="r", name="/x"), (b"file", b"9" * 5000, *FILE, b"")),
+        (Kept(run="r", name="/x"), (b"", b"")),
+        (Chain(unit="u", path="/x", project="p"), (b"/x", FILE[2])),
+        (Chain(unit="u", path="/x", project="p"), (b"/x", FILE[2], b"=other")),
+    ],
+)
+def test_an_answer_that_is_none_is_that_hosts_error_and_nobody_elses(
+    request_: Request, answer: tuple[bytes, ...]
+) -> None:
+    with pytest.raises(HostError) as raised:
+        ask(Line(FRAME(b"0.0", b"0", *answer), DONE), request_)
+    assert raised.value.host == "compute1"
+    assert str(raised.value).startswith("compute1: the host does not speak our protocol: ")
+    assert len(str(raised.value)) < 200
+
+
+def test_whatever_fails_while_an_answer_is_read_is_that_hosts_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(self: Contents, path: str, digest: str, content: bytes) -> None:
+        raise ArithmeticError
+
+    monkeypatch.setattr(Contents, "saw", fails)
+    line = Line(FRAME(b"0.0", b"0", b"file", b"420", *FILE), DONE)
+    with pytest.raises(HostError, match=r"^compute1: the host does not speak our protocol: an answer of it can't be"):
+        ask(line, Look(path="/x", content=True))
+
+
 def test_a_secret_is_on_the_line_and_nowhere_else() -> None:
     secret = Secret("AQ-the-key")
     write = Write(path="/k", content=secret, mode=0o600, owner="root", group="root")
@@ -216,7 +257,7 @@ def test_a_host_is_told_what_may_change_something(looks: bool, changes: bytes) -
 
 
 def test_the_payload_is_small_on_the_line() -> None:
-    assert len(program.packed()) < 12_000
+    assert len(program.packed()) < 11_000
 
 
 def test_a_host_that_talks_without_end_does_not_keep_us() -> None:

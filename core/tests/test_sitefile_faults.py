@@ -454,6 +454,39 @@ def test_a_fault_in_a_file_names_the_file(tmp_path: Path) -> None:
     assert raised.value.faults == (f"{path}:1:15: ceph.admin: no host 'a' under hosts",)
 
 
+@pytest.mark.parametrize(
+    ("there", "why"),
+    [
+        (None, "can't read {}: No such file or directory; put the public key there, or leave 'key' out"),
+        ("folder", "{} is no file; name the file of the public key"),
+        (
+            b"\x99\x01\x0d\x04",
+            "{} is not text; name one that is ASCII-armoured, as this makes it: gpg --no-default-keyring --keyring {} "
+            "--export --armor",
+        ),
+    ],
+)
+def test_a_repositorys_key_that_no_host_could_be_given_is_a_fault(
+    tmp_path: Path, there: str | bytes | None, why: str
+) -> None:
+    path, key = tmp_path / "my.yml", tmp_path / "ceph.gpg"
+    path.write_text(f"{HEAD}repositories:\n- {{name: a, content: b}}\n- {{name: c, content: d, key: ceph.gpg}}\n")
+    if there == "folder":
+        key.mkdir()
+    elif isinstance(there, bytes):
+        key.write_bytes(there)
+    with pytest.raises(SiteFileError) as raised:
+        load(path, COMPONENTS)
+    assert raised.value.faults == (f"{path}:5:30: repositories.1.key: {why.format(key, key)}",)
+
+
+def test_a_repositorys_key_is_judged_beside_other_faults_and_where_its_place_is_known(tmp_path: Path) -> None:
+    text = "ssh: {port: x}\nrepositories: [{name: a, content: b, key: KEY}]\n"
+    assert faults(HEAD + text.replace("KEY", "none.asc")) == ["3:13: ssh.port: must be a whole number"]
+    found = faults(HEAD + text.replace("KEY", f"{tmp_path}/none.asc"))
+    assert [fault.partition(": ")[0] for fault in found] == ["3:13", "4:43"]
+
+
 def test_a_validator_that_breaks_is_its_plugins_fault() -> None:
     class Broken(Settings):
         key: str = ""

@@ -89,6 +89,7 @@ glance:
 def test_a_whole_file_becomes_a_site(tmp_path: Path) -> None:
     path = tmp_path / "site.yml"
     path.write_text(FULL, encoding="utf-8")
+    (tmp_path / "ceph.asc").write_text("public key\n")
     site = load(path, COMPONENTS)
     assert list(site.hosts) == ["ceph1", "controller1", *(f"compute{n:02}" for n in range(1, 13)), "lonely"]
     ceph1, compute = site.hosts["ceph1"], site.hosts["compute12"]

@@ -8,10 +8,12 @@ import pytest
 
 from cephdeploy.deployment import Deployment
 from cephdeploy.errors import PreflightError
-from cephdeploy.plugins import Plugins
+from cephdeploy.plugins import Plugins, installed
 from cephdeploy.testing import FakeSite
 
 ALL = ["glance", "cinder", "cinder_backup", "nova", "libvirt"]
+if missing := sorted({*ALL} - {*installed()}):
+    pytest.skip(f"needs these plugins installed beside core: {', '.join(missing)}", allow_module_level=True)
 HOSTS = {
     "ceph1": [],
     "controller1": ["glance-api", "cinder-volume", "cinder-backup"],
@@ -87,6 +89,34 @@ def test_what_an_operator_has_changed_since_stays() -> None:
     with off(site, "nova") as deployment:
         assert deployment.apply(deployment.plan()).ok
     assert "hw_disk_discard = ignore" in host.text("/etc/nova/nova.conf")
+
+
+@pytest.mark.parametrize("auth_url", ["http://theirs:5000", "http://controller1:5000"])
+def test_credentials_of_an_operators_own_stay_whole(auth_url: str) -> None:
+    site = FakeSite(HOSTS, release="flamingo")
+    host = site.hosts["controller1"]
+    own = {"auth_type": "v3password", "auth_url": auth_url, "username": "svc-glance", "password": "Theirs1"}
+    section = "[glance]\n" + "".join(f"{name} = {value}\n" for name, value in own.items())
+    host.put("/etc/cinder/cinder.conf", f"{host.text('/etc/cinder/cinder.conf')}\n{section}")
+    with site.deployment(ALL) as deployment:
+        assert deployment.apply(deployment.plan()).ok
+    holding(site)
+    with off(site, "cinder") as deployment:
+        assert deployment.apply(deployment.plan()).ok
+    text = host.text("/etc/cinder/cinder.conf")
+    assert all(f"{name} = {value}\n" in text.partition("[glance]")[2] for name, value in own.items())
+
+
+def test_credentials_that_were_copied_go_away_again() -> None:
+    site = FakeSite(HOSTS, release="flamingo")
+    host = site.hosts["controller1"]
+    with site.deployment(ALL) as deployment:
+        assert deployment.apply(deployment.plan()).ok
+    assert "username = " in host.text("/etc/cinder/cinder.conf").partition("[glance]")[2]
+    holding(site)
+    with off(site, "cinder") as deployment:
+        assert deployment.apply(deployment.plan()).ok
+    assert "username = " not in host.text("/etc/cinder/cinder.conf").partition("[glance]")[2].partition("\n[")[0]
 
 
 def test_a_service_that_would_have_nothing_left_is_not_broken() -> None:

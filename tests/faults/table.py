@@ -43,7 +43,10 @@ FAULTS = {
     "F08": ("a host's file system is read-only", "the old file stays; the way to look is told"),
     "F09": ("a file is immutable", "the old file stays; what takes the attribute away is told"),
     "F10": ("a file is a bind mount of its own", "refused and explained; it is never written in place"),
-    "F11": ("a configuration file is a symbolic link", "the link stays, and what it leads to is written"),
+    "F11": (
+        "a configuration file is a symbolic link",
+        "the link stays, and what it leads to is written; to remove it is refused, as others may need it",
+    ),
     "F12": ("a link leads nowhere, or is not root's", "refused, with the chain of links"),
     "F13": ("a file has an owner, a mode, an ACL, attributes", "all are those of the old file; nothing gets wider"),
     "F14": (

@@ -46,9 +46,11 @@ def test_a_run_that_is_taken_back_leaves_every_file_as_it_was(hosts: Hosts) -> N
     assert without_stubs(hosts.files()) == after
 
 
-def test_a_run_that_was_killed_is_taken_back_too(hosts: Hosts) -> None:
+@pytest.mark.parametrize("record", [3, 4, 5, 6, 8, 10, 12, 14, 18, 22, 26])
+def test_a_run_that_was_killed_is_taken_back_too(hosts: Hosts, record: int) -> None:
+    """Also where it was killed between the word that a step is sent and its sending."""
     before = without_stubs(hosts.files())
-    assert hosts.run(journal=22, when="after").status == -9
+    assert hosts.run(journal=record, when="after").status == -9
     back = hosts.cephdeploy("rollback", name_of_last_run(hosts), "--yes")
     assert back.status == 0, back.said
     assert without_stubs(hosts.files()) == before
@@ -126,3 +128,20 @@ def test_a_service_that_does_not_come_up_is_put_back_at_once(hosts: Hosts) -> No
 def test_the_admin_host_keeps_nothing_of_the_operators(hosts: Hosts) -> None:
     assert hosts.run().status == 0
     assert hosts.files(KEPT).keys().isdisjoint({f"{ADMIN}:/{KEPT}"})
+
+
+def test_taking_components_off_ceph_is_taken_back_with_the_secret_in_libvirt(hosts: Hosts) -> None:
+    assert hosts.run().status == 0
+    after, secrets = without_stubs(hosts.files()), hosts.files("srv/state/secrets")
+
+    off = hosts.cephdeploy("unwire", *ALL.split(","), "--yes")
+    assert off.status == 0, off.said
+    assert without_stubs(hosts.files()) != after
+    assert hosts.files("srv/state/secrets").keys() < secrets.keys()
+
+    back = hosts.cephdeploy("rollback", name_of_last_run(hosts), "--yes")
+    assert back.status == 0, back.said
+    assert without_stubs(hosts.files()) == after
+    assert hosts.files("srv/state/secrets") == secrets
+    assert hosts.behind() == []
+    assert hosts.leaks(off.said, back.said) == []

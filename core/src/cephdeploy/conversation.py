@@ -7,6 +7,7 @@ what stands between us and a root shell (sudo in its moods, no python3); it know
 
 from __future__ import annotations
 
+import re
 import secrets
 import shlex
 import time
@@ -81,6 +82,10 @@ def failure(name: str, batch: Batch, error: BrokenError | WireError) -> HostErro
     if isinstance(error, BrokenError):
         return HostError(name, f"{error.why}; {batch.unknown(error.said)}")
     return HostError(name, f"the host does not speak our protocol: {error}")
+
+
+#: Of python3 there.
+_VERSION = re.compile(rb"\d{1,4}\.\d{1,4}")
 
 
 class _HungryError(Exception):
@@ -167,12 +172,12 @@ class Conversation:
             raise HostError(self.name, f"the connection broke at the login: {error}; nothing was done") from error
         if hello is None:
             raise HostError(self.name, (yield from self._why_not()))
-        if len(hello) != 3 or hello[0] != b"hello":
+        if len(hello) != 3 or hello[0] != b"hello" or not _VERSION.fullmatch(hello[2]):
             raise HostError(self.name, f"the host does not speak our protocol: it began with {hello[:1]!r}")
-        uid, version = hello[1].decode(errors="replace"), hello[2].decode(errors="replace")
+        uid, version = hello[1].decode(errors="replace"), hello[2].decode()
         if uid != "0":
             raise HostError(self.name, "the login is not root and sudo is off; set ssh.sudo: true or ssh.user: root")
-        if tuple(int(part) for part in version.split(".") if part.isdecimal()) < (3, 6):
+        if tuple(map(int, version.split("."))) < (3, 6):
             raise HostError(self.name, f"its python3 is {version}; install 3.6 or newer")
 
     def _frame(self, until: float) -> Talk[list[bytes] | None]:

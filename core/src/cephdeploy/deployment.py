@@ -139,6 +139,7 @@ class Deployment:
         *,
         reach: Callable[[SiteSettings, str], Host] | None = None,
         undo: Past | None = None,
+        only: Collection[str] = (),
         off: bool = False,
         holder: str = "",
     ) -> Self:
@@ -146,6 +147,7 @@ class Deployment:
 
         :param reach: makes a host of a name, in place of the site's executor; tests hand over fake ones.
         :param undo: a past run: the deployment is of its rollback, and the plugins declare nothing.
+        :param only: of that rollback these hosts alone, and no other is reached but the admin host; empty: all.
         :param off: the deployment is of taking the plugins' components off Ceph.
         :param holder: who, from where, since when, to be told to whoever is refused: holds the lock of every host
             until the lines are closed, so that there is one run at a time. The admin host's at once: of two
@@ -157,7 +159,7 @@ class Deployment:
         chosen = plugins if isinstance(plugins, Plugins) else Plugins(plugins)
         if not chosen.names:
             raise UsageError("no plugin is chosen; name some by --plugins, such as --plugins glance,cinder,nova")
-        names = in_play(settings, chosen.components()) if undo is None else _of(undo, settings)
+        names = in_play(settings, chosen.components()) if undo is None else _of(undo, settings, only)
         timings = Timings()
         with ExitStack() as stack:
             hosts = _reached(settings, names, reach, stack, timings)
@@ -168,7 +170,7 @@ class Deployment:
             if holder:
                 hosts |= {name: Locked(host, holder) for name, host in hosts.items() if name != admin}
             graph = build(
-                _declared(chosen, site, undo, off),
+                _declared(chosen, site, undo, only, off),
                 serial=lambda role: settings.serial_of(role),
                 find_author=lambda address: author_of(address, site, chosen.names),
             )
@@ -217,23 +219,33 @@ class Deployment:
         self.close()
 
 
-def _of(past: Past, settings: SiteSettings) -> list[str]:
-    """The hosts of a past run, and the admin host.
+def _of(past: Past, settings: SiteSettings, only: Collection[str]) -> list[str]:
+    """The hosts of a past run, or those of them that are meant alone; and the admin host.
 
+    :raises UsageError: the run changed nothing on one that is meant.
     :raises SettingsError: the site does not have one of them any more.
     """
-    names = {settings.ceph.admin, *(step.host for step in past.steps if step.sent)}
+    changed = {step.host for step in past.steps if step.sent}
+    if other := sorted(set(only) - changed):
+        there = ", ".join(sorted(changed))
+        raise UsageError(f"run {past.run} changed nothing on {other[0]}; it changed {there}")
+    names = {settings.ceph.admin, *(set(only) or changed)}
     if gone := sorted(names - settings.hosts.keys()):
-        raise SettingsError(f"run {past.run} changed {gone[0]}, which the site file does not have any more")
+        raise SettingsError(
+            f"run {past.run} changed {gone[0]}, which the site file does not have any more; put it back there, or take "
+            "back the other hosts, each by --host"
+        )
     return sorted(names)
 
 
-def _declared(chosen: Plugins, site: Site, undo: Past | None, off: bool) -> Iterable[Declaration]:
+def _declared(
+    chosen: Plugins, site: Site, undo: Past | None, only: Collection[str], off: bool
+) -> Iterable[Declaration]:
     """What a deployment is of: a rollback, taking components off, or the usual."""
     if undo is not None:
         from . import rollback
 
-        return rollback.declarations(undo, site)
+        return rollback.declarations(undo, site, hosts=only)
     if off:
         return _turned(chosen, site)
     return [*baseline.declarations(site), *_sparing(chosen, site)]

@@ -152,6 +152,7 @@ class Step:
 
     :param attributes: the names of what differed; for options ``[section] option``.
     :param caps: of a cephx user, what it held before; empty otherwise.
+    :param hidden: those of ``attributes`` that are secrets.
     :param status: how it ended; empty when the run died before it was known.
     :param sent: whether it was sent to its host at all.
     """
@@ -165,6 +166,7 @@ class Step:
     status: str
     detail: str
     sent: bool
+    hidden: tuple[str, ...] = ()
 
     @property
     def address(self) -> str:
@@ -247,6 +249,7 @@ def _read(path: Path) -> Past:
                     end.get("status", ""),
                     end.get("detail", ""),
                     address in sent,
+                    tuple(one.get("hidden", ())),
                 )
             )
     finish: Mapping[str, Any] = next((entry for entry in reversed(entries) if entry["event"] == "finish"), {})

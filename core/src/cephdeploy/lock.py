@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import Future
 
-from .errors import LockedError
+from .errors import HostError, LockedError
 from .requests import Answer, Group, Hold, Host, Ran
 
 __all__ = ["Locked"]
+
+#: The status of a :class:`Hold` where another run holds the lock; any other is a failure of its own.
+_TAKEN = 75
 
 
 class Locked(Host):
@@ -27,19 +30,22 @@ class Locked(Host):
         """As :meth:`cephdeploy.requests.Host.exchange`.
 
         :raises LockedError: somebody else holds the lock, and nothing of the batch was done.
+        :raises HostError: also where the lock can't be held for another reason; nothing of the batch was done either.
         """
         return self.ask(groups).result()
 
     def ask(self, groups: Sequence[Group], *, looks: bool = False) -> Future[list[list[Answer]]]:
-        """As :meth:`cephdeploy.requests.Host.ask`; the future raises LockedError as :meth:`exchange` does."""
+        """As :meth:`cephdeploy.requests.Host.ask`; the future raises what :meth:`exchange` does."""
         held: Future[list[list[Answer]]] = Future()
 
         def came(asked: Future[list[list[Answer]]]) -> None:
             try:
                 (lock,), *answers = asked.result()
-                if isinstance(lock, Ran) and lock.status != 0:
+                if isinstance(lock, Ran) and lock.status == _TAKEN:
                     why = f"{self.name}: {lock.reason}; nothing was changed. Wait for it, or end it there"
                     raise LockedError(why)
+                if isinstance(lock, Ran) and lock.status != 0:
+                    raise HostError(self.name, f"can't hold its lock, and nothing was begun there: {lock.reason}")
                 held.set_result(answers)
             except BaseException as error:
                 held.set_exception(error)

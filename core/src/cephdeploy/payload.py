@@ -16,7 +16,7 @@ import sys
 import time
 
 OLDEST = (3, 6)
-KILLED, CHANGED, SKIPPED, MISSING = 124, 75, 125, 127
+NOTHING_KEPT, KILLED, CHANGED, SKIPPED, MISSING = 2, 124, 75, 125, 127
 #: Groups of one batch that run side by side.
 AT_ONCE = 8
 #: Seconds between asking a command to end and ending it.
@@ -288,7 +288,10 @@ def picked(document, path, key, values):
 def do_run(fields):
     timeout, user, keep, until, stdin, path, key, values, argv, save, by, feed_by, feed = fields
     if feed:
-        stdin = kept(text(feed_by), text(feed))[4]
+        found = kept(text(feed_by), text(feed))
+        if not found:
+            return 1, nothing_kept(feed_by, feed)
+        stdin = found[4]
     words = [text(word) for word in argv.split(b"\0")]
     # what is parsed here is not cut: a cluster's whole list of users is some megabytes
     limit = LARGEST * 4 if key else 1 << 20
@@ -304,7 +307,7 @@ def do_run(fields):
     elif key:
         out = b""
     if save and status == 0:
-        keep_bytes(text(by), text(save), b"0600 root root \n" + out.strip())
+        keep_bytes(text(by), text(save), b"0600:root:root:\n" + out.strip())
     if keep == b"digest" and until:
         secret, mark, rest = out.partition(until)
         out = (sha256(secret.strip()).encode() if secret.strip() else b"") + mark + rest
@@ -417,7 +420,7 @@ def do_look(fields):
         digest = (sha256(data) if content else digest_of(path)).encode()
         if content:
             data = told(digest, data, known)
-    return 0, [sort, b"%d" % (stat.st_mode & 0o7777), owner.encode(), group.encode(), digest, data, link]
+    return 0, [sort, b"%d" % (stat.st_mode & 0o7777), os.fsencode(owner), os.fsencode(group), digest, data, link]
 
 
 #: Digests of what was sent in this batch.
@@ -591,35 +594,43 @@ def kept_path(by, name):
 def keep_file(by, name, path, written):
     """What stands at a path now, with its owner and mode and the digest of what comes instead.
 
+    A line of these comes first, with colons between: nobody's name has one.
+
     :param name: the path as it was asked for, whose links lead to ``path``.
     """
     if os.path.lexists(path):
         stat = os.stat(path)
         owner, group = owner_names(stat)
-        header = "%04o %s %s %s\n" % (stat.st_mode & 0o7777, owner, group, written)
-        keep_bytes(by, name, header.encode() + read_file(path))
+        header = "%04o:%s:%s:%s\n" % (stat.st_mode & 0o7777, owner, group, written)
+        keep_bytes(by, name, os.fsencode(header) + read_file(path))
     else:
-        keep_bytes(by, name, ("absent - - %s\n" % written).encode())
+        keep_bytes(by, name, b"absent:::%b\n" % written.encode())
 
 
 def keep_bytes(by, name, data):
     """Once a run and name: what a run that goes on finds kept is what was there before all of it."""
     place = kept_path(by, name)
     folder = os.path.dirname(place)
-    if not os.path.isdir(folder):
-        prune()
-        os.makedirs(folder, 0o700, exist_ok=True)  # a group beside this one makes it just now
-    if os.path.exists(place):
-        return
     beside = "%s.%d.new" % (place, os.getpid())
-    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
     try:
-        write_all(handle, data)
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-    os.rename(beside, place)
-    sync_directory(folder)
+        if not os.path.isdir(folder):
+            prune()
+            os.makedirs(folder, 0o700, exist_ok=True)  # a group beside this one makes it just now
+        if os.path.exists(place):
+            return
+        handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+        try:
+            write_all(handle, data)
+            os.fsync(handle)
+        except BaseException:
+            os.unlink(beside)
+            raise
+        finally:
+            os.close(handle)
+        os.rename(beside, place)
+        sync_directory(folder)
+    except OSError as error:
+        raise PayloadError(unwritten(name, folder, error)) from error
 
 
 def prune():
@@ -640,40 +651,57 @@ def prune():
 
 
 def kept(by, name):
-    """What a run kept: (mode or None, owner, group, digest of what it wrote, bytes)."""
+    """What a run kept: (mode or None, owner, group, digest of what it wrote, bytes); None where it kept nothing."""
     place = kept_path(by, name)
     try:
         data = read_file(place)
     except FileNotFoundError:
-        raise PayloadError(
-            "run %s kept nothing of %s here, or it was let go after %d days" % (by, name, KEEP_DAYS)
-        ) from None
+        return None
     header, _, rest = data.partition(b"\n")
-    mode, owner, group, written = header.decode().split(" ")
-    return None if mode == "absent" else int(mode, 8), owner, group, written, rest
+    # an earlier version's; if a name in it has spaces, it is the group's, such as 'domain users'
+    if b":" not in header:
+        header = b":".join(header.replace(b" ", b":", 2).rsplit(b" ", 1))
+    mode, owner, group, written = header.split(b":")
+    return None if mode == b"absent" else int(mode, 8), owner, group, written, rest
+
+
+def nothing_kept(by, name):
+    """An answer: there is nothing to put back."""
+    return [b"", b"run %b kept nothing of %b here, or it was let go after %d days" % (by, name, KEEP_DAYS)]
 
 
 def do_kept(fields):
-    mode, owner, group, written, data = kept(text(fields[0]), text(fields[1]))
+    found = kept(text(fields[0]), text(fields[1]))
+    if not found:
+        return NOTHING_KEPT, nothing_kept(*fields[:2])
+    mode, owner, group, written, data = found
     sort = b"absent" if mode is None else b"file"
     digest = b"" if mode is None else sha256(data).encode()
     content = told(digest, data, ()) if digest and fields[2] == b"1" else b""
-    return 0, [sort, b"%d" % (mode or 0), owner.encode(), group.encode(), digest, content, b"", written.encode()]
+    return 0, [sort, b"%d" % (mode or 0), owner, group, digest, content, b"", written]
 
 
 def do_restore(fields):
     path, source, expect, by = fields
-    mode, owner, group, _written, data = kept(text(source), text(path))
+    found = kept(text(source), text(path))
+    if not found:
+        return NOTHING_KEPT, nothing_kept(source, path)
+    mode, owner, group, _written, data = found
     if mode is not None:
-        return put([path, b"%d" % mode, owner.encode(), group.encode(), expect, data, by])
+        return put([path, b"%d" % mode, owner, group, expect, data, by])
     return do_remove([path, expect, by])
 
 
 def do_remove(fields):
+    """A file; not what a link leads to: others may need that, and the link would lead nowhere."""
     path, expect, by = text(fields[0]), fields[1], text(fields[2])
     place = followed(path)
     if not os.path.lexists(place):
         return 0, [b"", b""]
+    if os.path.islink(path):
+        raise PayloadError(
+            "%s is a link to %s, which others may need; remove both by hand, or the link alone" % (path, place)
+        )
     if expect != b"*" and digest_of(place) != expect.decode():
         return CHANGED, [b"", b"the file is not what the plan saw"]
     if by:
@@ -692,17 +720,21 @@ def do_hold(fields):
     holder = fields[0]
     if HELD:
         return 0, [b"", b""]
-    if not os.path.isdir(os.path.dirname(LOCK)):
-        os.mkdir(os.path.dirname(LOCK), 0o700)
-    handle = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    folder = os.path.dirname(LOCK)
     try:
-        os.lockf(handle, os.F_TLOCK, 0)
-    except OSError:
-        said = os.read(handle, 4096)
-        os.close(handle)
-        return CHANGED, [b"", b"another run holds it: " + (said or b"it has not said who")]
-    os.ftruncate(handle, 0)
-    os.write(handle, holder)
+        if not os.path.isdir(folder):
+            os.mkdir(folder, 0o700)
+        handle = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            os.lockf(handle, os.F_TLOCK, 0)
+        except (BlockingIOError, PermissionError):
+            said = os.read(handle, 4096)
+            os.close(handle)
+            return CHANGED, [b"", b"another run holds it: " + (said or b"it has not said who")]
+        os.ftruncate(handle, 0)
+        os.write(handle, holder)
+    except OSError as error:
+        raise PayloadError(unwritten(LOCK, folder, error)) from error
     HELD.append(handle)
     return 0, [b"", b""]
 
@@ -711,6 +743,8 @@ def unwritten(path, folder, error):
     """Why a file could not be written, and what would help."""
     import errno
 
+    while not os.path.isdir(folder):
+        folder = os.path.dirname(folder)
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         space = os.statvfs(folder)
         free = space.f_bavail * space.f_frsize
@@ -726,7 +760,7 @@ def unwritten(path, folder, error):
             folder,
         )
     else:
-        why = error.strerror or str(error)
+        why = "%s: %s" % (error.filename or folder, error.strerror)
     return "%s is as it was: %s" % (path, why)
 
 

@@ -39,7 +39,7 @@ def packed() -> bytes:
 
 @cache
 def _packed() -> bytes:
-    return zlib.compress("\0".join(source()).encode())
+    return zlib.compress("\0".join(source()).encode(), 9)
 
 
 def source() -> list[str]:

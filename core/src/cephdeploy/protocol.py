@@ -5,6 +5,7 @@ Pure: the order of the fields is the one that ``payload.py`` takes and gives.
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from .contents import Contents, digest_of, packed, unpacked
+from .redaction import redacted
 from .requests import (
     Answer,
     Chain,
@@ -59,6 +61,8 @@ class Parcel:
     keep: bool = False
 
 
+#: A file's mode as it travels, in decimal digits.
+_MODE = re.compile(rb"\d{1,4}")
 #: Seconds that a host gets over the deadlines of what it was asked.
 _SLACK = 30.0
 #: Seconds for a request that has no deadline of its own: systemd and the file system answer within it.
@@ -139,15 +143,20 @@ class Batch:
         """The answers, in the groups' order.
 
         :param said: the frames of answers by their first field.
-        :raises WireError: a file's content is none.
+        :raises WireError: one is not what was asked for; a host may say anything.
         """
-        return [
-            [
-                self._answer(self._wanted[key], said[key])
-                for key in (b"%d.%d" % (number, place) for place in range(size))
+        try:
+            return [
+                [
+                    self._answer(self._wanted[key], said[key])
+                    for key in (b"%d.%d" % (number, place) for place in range(size))
+                ]
+                for number, size in enumerate(self._sizes)
             ]
-            for number, size in enumerate(self._sizes)
-        ]
+        except WireError:
+            raise
+        except Exception as error:
+            raise WireError("an answer of it can't be read") from error
 
     def _answer(self, request: Request, fields: Fields) -> Answer:
         status, _, spent = fields[1].partition(b":")
@@ -155,8 +164,13 @@ class Batch:
         return self._decoded(request, int(status), fields[2:])
 
     def _decoded(self, request: Request, status: int, fields: Fields) -> Answer:
-        """What a host said, as the request's answer; a failure is always a :class:`Ran`."""
-        if status == 0 and isinstance(request, Look | Kept) and len(fields) >= 7 and fields[1].isdigit():
+        """What a host said, as the request's answer; a failure is always a :class:`Ran`.
+
+        :raises WireError: it is no answer to that request.
+        """
+        if status == 0 and isinstance(request, Look | Kept):
+            if len(fields) < 7 or not _MODE.fullmatch(fields[1]):
+                raise WireError("what it says of a file has not the form of it")
             sort, mode, owner, group, digest = map(_text, fields[:5])
             content, target, written = [*fields[5:], b""][:3]
             path = request.path if isinstance(request, Look) else ""
@@ -170,7 +184,9 @@ class Batch:
                 target=_text(target),
                 written=_text(written),
             )
-        if status == 0 and isinstance(request, Chain) and len(fields) % 3 == 0:
+        if status == 0 and isinstance(request, Chain):
+            if len(fields) % 3:
+                raise WireError("what it says of files has not the form of it")
             files = zip(map(_text, fields[::3]), map(_text, fields[1::3]), fields[2::3], strict=True)
             return Chained(files=tuple((path, self._came(path, digest, content)) for path, digest, content in files))
         out, err = [*fields, b"", b""][:2]
@@ -224,7 +240,8 @@ def _budget(request: Request) -> float:
 def _shown(request: Request) -> str:
     match request:
         case Run():
-            return shlex.join(request.argv)[:80]
+            # before it is cut: half a password looks like none
+            return redacted(shlex.join(request.argv))[:80]
         case Write():
             return f"write {request.path}"
         case Restore():

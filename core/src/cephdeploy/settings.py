@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import shlex
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -568,7 +569,7 @@ def signing_key(path: Path) -> str:
             raise ValueError(f"{path} is no file; name the file of the public key")
         return path.read_text(encoding="utf-8")
     except OSError as error:
-        raise ValueError(f"can't read {path}: {error.strerror}; put the public key there, or leave it out") from None
+        raise ValueError(f"can't read {path}: {error.strerror}; put the public key there, or leave 'key' out") from None
     except UnicodeDecodeError:
         export = f"gpg --no-default-keyring --keyring {shlex.quote(str(path))} --export --armor"
         raise ValueError(f"{path} is not text; name one that is ASCII-armoured, as this makes it: {export}") from None

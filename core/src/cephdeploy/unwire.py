@@ -15,7 +15,7 @@ from typing import ClassVar
 from .graph import Declaration, Phase
 from .kinds.ceph import CephPool
 from .kinds.files import File, seen
-from .kinds.libvirt import LibvirtSecret
+from .kinds.libvirt import LibvirtSecret, keeping, present, probe
 from .kinds.options import CephConf, IniOptions, OptionValue, option_key
 from .kinds.services import Service
 from .requests import ANY, Answer, Look, Ran, Remove, Request, Run, Seen
@@ -174,11 +174,25 @@ class UnsetOptions(IniOptions):
 
     def want(self, have: State | None, upstream: Upstream) -> State:
         values = {}
+        theirs = self._own_credentials(have)
         for (section, option), ours in self._each():
             key = option_key((section, option))
             current = have.values.get(key) if have is not None else None
-            values[key] = self._former(section, option, ours, current)
+            keeps = isinstance(ours, Same) and section in theirs
+            values[key] = current if keeps else self._former(section, option, ours, current)
         return State(values)
+
+    def _own_credentials(self, have: State | None) -> set[str]:
+        """Sections with others than the service's own, which belong together: none of them is ours."""
+        same = have.raw["same"] if have is not None else {}
+        assert isinstance(same, Mapping)
+        found = set()
+        for (section, option), ours in self._each():
+            if isinstance(ours, Same) and have is not None:
+                current, copied = have.values.get(option_key((section, option))), same.get((section, option))
+                if current != (Secret(copied) if isinstance(current, Secret) and copied is not None else copied):
+                    found.add(section)
+        return found
 
     def _former(
         self, section: str, option: str, ours: OptionValue, current: object
@@ -244,19 +258,15 @@ class NoSecret(Resource):
         return self.uuid
 
     def probe(self) -> Sequence[Request]:
-        return (Run(argv=("virsh", "-q", "secret-dumpxml", self.uuid), keep="digest", accept=(0, 1)),)
+        return (probe(self.uuid),)
 
     def read(self, answers: Sequence[Answer]) -> State | None:
-        (dumped,) = answers
-        assert isinstance(dumped, Ran)
-        return State({"secret": "defined" if dumped.status == 0 else None})
+        if isinstance(answers[0], Ran) and answers[0].status == 127:
+            return State({"secret": None})  # libvirt is gone, and its secrets with it
+        return State({"secret": "defined" if present(answers[0]).xml else None})
 
     def want(self, have: State | None, upstream: Upstream) -> State:
         return State({"secret": None})
 
     def change(self, have: State | None, want: State) -> Sequence[Request]:
-        value = ("virsh", "-q", "secret-get-value", self.uuid)
-        return (
-            Run(argv=value, keep="nothing", save=f"secret {self.uuid}", accept=(1,)),
-            Run(argv=("virsh", "-q", "secret-undefine", self.uuid)),
-        )
+        return (*keeping(self.uuid), Run(argv=("virsh", "-q", "secret-undefine", self.uuid)))

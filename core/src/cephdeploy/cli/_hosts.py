@@ -44,10 +44,13 @@ def opened(
 
             near = difflib.get_close_matches(name, settings.hosts, n=1)
             hint = f"; did you mean '{near[0]}'?" if near else ""
-            raise UsageError(f"--limit {name}: {asked.site} has no such host{hint}")
+            option = "--host" if undo else "--limit"
+            raise UsageError(f"{option} {name}: {asked.site} has no such host{hint}")
     began = time.monotonic()
     with interruptible("nothing was changed"), out.waiting("reaching the hosts"):
-        opened = deployment.Deployment.open(settings, chosen, undo=undo, off=off, holder=holder)
+        opened = deployment.Deployment.open(
+            settings, chosen, undo=undo, only=limit if undo else (), off=off, holder=holder
+        )
     with opened:
         yield (
             opened,

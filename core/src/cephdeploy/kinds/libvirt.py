@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Self
 
-from ..requests import Answer, Ran, Request, Run
+from ..requests import Answer, Kept, Ran, Request, Run
 from ..resource import Resource, State, Unfit, Upstream, Value
 from ..values import Fingerprint, Ref, Secret, Unknown
 
 if TYPE_CHECKING:
     from ..site import Host, Site
 
-__all__ = ["LibvirtSecret"]
+__all__ = ["LibvirtSecret", "Present", "keeping", "present", "probe", "set_value"]
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 #: What stands between the key, which is in base64, and what else libvirt is asked in the same breath.
@@ -26,6 +26,55 @@ _XML = """<secret ephemeral='no' private='no'>
   </usage>
 </secret>
 """
+
+
+@dataclass(frozen=True)
+class Present:
+    """What libvirt says of a secret.
+
+    :param xml: its definition; empty: there is none.
+    :param listed: the uuid and the usage name of every secret.
+    """
+
+    xml: str
+    value: Fingerprint | None
+    listed: tuple[tuple[str, str], ...]
+
+
+def probe(uuid: str) -> Run:
+    """Ask for a secret: in one process, as each begins a conversation with libvirt; the status is of its last word."""
+    asked = f"secret-get-value {uuid}; echo {_APART}; secret-dumpxml {uuid}; secret-list"
+    return Run(argv=("virsh", "-q", asked), keep="digest", until=_APART, accept=(0, 1))
+
+
+def present(answer: Answer) -> Present:
+    """What :func:`probe` was answered.
+
+    :raises Unfit: there is no virsh, or libvirt does not answer.
+    """
+    assert isinstance(answer, Ran)
+    if answer.status == 127:
+        raise Unfit("there is no virsh; install libvirt, or take the role nova-compute from the host")
+    if answer.status != 0:
+        raise Unfit(f"libvirt does not answer: {answer.reason}; look at libvirtd, or virtsecretd")
+    value, _, rest = answer.text.partition(_APART)
+    xml, end, _ = rest.partition("</secret>")
+    return Present(xml if end else "", Fingerprint(value) if value else None, tuple(_listed(rest)))
+
+
+def keeping(uuid: str) -> tuple[Run, Run]:
+    """Make the host keep a secret for a rollback, for root alone: its definition, and its value if it has one."""
+    virsh = ("virsh", "-q")
+    return (
+        Run(argv=(*virsh, "secret-dumpxml", uuid), keep="nothing", save=f"secret-xml {uuid}"),
+        Run(argv=(*virsh, "secret-get-value", uuid), keep="nothing", save=f"secret {uuid}", accept=(1,)),
+    )
+
+
+def set_value(uuid: str, *, stdin: Secret | bytes = b"", feed: Kept | None = None) -> Run:
+    """Set a secret's value from standard input, or from what the host kept."""
+    argv = ("virsh", "-q", "secret-set-value", "--secret", uuid, "--file", "/dev/stdin")
+    return Run(argv=argv, stdin=stdin, feed=feed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,35 +107,26 @@ class LibvirtSecret(Resource):
         return self.uuid
 
     def probe(self) -> Sequence[Request]:
-        # in one process, as each begins a conversation with libvirt; the status is of the last of them
-        asked = f"secret-get-value {self.uuid}; echo {_APART}; secret-dumpxml {self.uuid}; secret-list"
-        return (Run(argv=("virsh", "-q", asked), keep="digest", until=_APART, accept=(0, 1)),)
+        return (probe(self.uuid),)
 
     def read(self, answers: Sequence[Answer]) -> State | None:
-        (listed,) = answers
-        assert isinstance(listed, Ran)
-        if listed.status == 127:
-            raise Unfit("there is no virsh; install libvirt, or take the role nova-compute from the host")
-        if listed.status != 0:
-            raise Unfit(f"libvirt does not answer: {listed.reason}; look at libvirtd, or virtsecretd")
-        value, _, rest = listed.text.partition(_APART)
-        for uuid, usage in _listed(rest):
+        said = present(answers[0])
+        for uuid, usage in said.listed:
             if usage == self.usage and uuid != self.uuid:
                 raise Unfit(
                     f"libvirt's secret {uuid} has the usage '{self.usage}' already, and {self.uuid} is wanted; "
                     f"keep the old one by ceph.secret_uuids in the site file, or "
                     f"virsh secret-undefine {uuid} if nothing uses it"
                 )
-        xml, end, _ = rest.partition("</secret>")
-        if not end:
+        if not said.xml:
             return None
-        found = re.search(r"<usage type='\w+'>\s*<\w+>([^<]*)<", xml)
+        found = re.search(r"<usage type='\w+'>\s*<\w+>([^<]*)<", said.xml)
         values: dict[str, Value] = {
             "usage": found.group(1) if found else None,
-            "ephemeral": "yes" if "ephemeral='yes'" in xml else "no",
-            "value": Fingerprint(value) if value else None,
+            "ephemeral": "yes" if "ephemeral='yes'" in said.xml else "no",
+            "value": said.value,
         }
-        if "private='yes'" in xml:
+        if "private='yes'" in said.xml:
             raise Unfit(
                 f"libvirt's secret {self.uuid} is private and can't be compared; virsh secret-undefine {self.uuid}"
             )
@@ -104,16 +144,11 @@ class LibvirtSecret(Resource):
 
     def change(self, have: State | None, want: State) -> Sequence[Request]:
         assert isinstance(self.value, Secret)
-        requests = []
+        requests = list(keeping(self.uuid)) if have is not None else []
         if have is None or have.values["ephemeral"] != "no":
             xml = _XML.format(uuid=self.uuid, usage=self.usage).encode()
             requests.append(Run(argv=("virsh", "-q", "secret-define", "/dev/stdin"), stdin=xml))
-        if have is not None:
-            value = ("virsh", "-q", "secret-get-value", self.uuid)
-            requests.append(Run(argv=value, keep="nothing", save=f"secret {self.uuid}", accept=(1,)))
-        set_value = ("virsh", "-q", "secret-set-value", "--secret", self.uuid, "--file", "/dev/stdin")
-        requests.append(Run(argv=set_value, stdin=self.value))
-        return requests
+        return [*requests, set_value(self.uuid, stdin=self.value)]
 
 
 def _listed(text: str) -> list[tuple[str, str]]:

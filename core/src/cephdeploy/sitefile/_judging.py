@@ -351,11 +351,12 @@ def _keys_fit(top: Part, folder: Path | None, faults: Faults) -> None:
         part = entry.value.get("key") if isinstance(entry.value, dict) else None
         if part is None or not isinstance(part.value, str) or faults.has(part.mark):
             continue
-        path = (folder or Path()) / Path(part.value).expanduser()
-        if not path.is_absolute():  # a text's, which has no folder
-            continue
         try:
-            signing_key(path)
+            path = (folder or Path()) / Path(part.value).expanduser()
+            if path.is_absolute():  # that of a text without a folder may begin anywhere
+                signing_key(path)
+        except RuntimeError:
+            continue  # a home that is not there; among the first faults, if there are not too many
         except ValueError as error:
             faults.at(part.mark, printed(str(error), 400), ("repositories", str(place), "key"))
 
