@@ -54,10 +54,10 @@ def test_a_command_that_does_nothing_is_not_believed() -> None:
 
 def test_a_command_that_fails_says_what_it_said_without_secrets() -> None:
     site = a_site()
-    site.hosts["ceph1"].programs["make-it"] = lambda argv, stdin, user: (3, "", "password = hunter2 is wrong\n")
+    site.hosts["ceph1"].programs["make-it"] = lambda argv, stdin, user: (3, "", "no login with password = hunter2\n")
     deployment = deployed(site)
     (outcome,) = deployment.apply(deployment.plan()).outcomes
-    assert outcome.detail == "make-it --now: password = <secret> is wrong"
+    assert outcome.detail == "make-it --now: no login with password = <secret>"
 
 
 def test_an_account_that_is_not_there_yet_means_not_done() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
 
 import pytest
@@ -159,3 +160,75 @@ def test_a_limit_that_leaves_out_what_is_needed_by_a_phase_is_refused() -> None:
     )
     with pytest.raises(PreflightError, match=r"pool volumes is not there yet.*add --limit ceph1"):
         site.deployment([("test", plugin)]).plan(limit=["ctl1"])
+
+
+# diffs
+
+RABBIT = "transport_url = rabbit://openstack:hunter2@c1:5672,\n    openstack:hunter2@c2:5672//\n"
+REDIS = "[coordination]\nbackend_url = redis://:hunter2@10.0.0.1:6379\n"
+
+
+def diff_of(before: str, after: str) -> list[str]:
+    """The lines of the diff that a plan shows of a file."""
+    site = a_site()
+    site.hosts["ctl1"].put("/etc/x.conf", before)
+    (change,) = site.deployment_of(lambda s: [File(host="ctl1", path="/etc/x.conf", content=after)]).plan()
+    return change.diff.split("\n")
+
+
+def test_an_option_over_several_lines_is_hidden_with_all_of_them() -> None:
+    assert diff_of(f"{RABBIT}backup = posix\n", f"{RABBIT}backup = ceph\n") == [
+        "@@ -1,3 +1,3 @@",
+        " transport_url = <hidden>",
+        "     <hidden>",
+        "-backup = posix",
+        "+backup = ceph",
+    ]
+
+
+def test_a_password_in_the_url_of_any_option_is_hidden() -> None:
+    assert diff_of(f"debug = 1\n{REDIS}", f"debug = 1\n{REDIS}[ceph]\npool = a\n") == [
+        "@@ -2,2 +2,4 @@",
+        " [coordination]",
+        " backend_url = <hidden>",
+        "+[ceph]",
+        "+pool = a",
+    ]
+
+
+def test_a_line_whose_option_is_too_far_above_to_be_shown_is_hidden() -> None:
+    hosts = "".join(f"  u:hunter2@c{number},\n" for number in range(9))
+    shown = diff_of(f"urls = rabbit://u:hunter2@c,\n{hosts}a = 1\n", f"urls = rabbit://u:hunter2@c,\n{hosts}a = 2\n")
+    assert shown == ["@@ -9,3 +9,3 @@", "   <hidden>", "   <hidden>", "-a = 1", "+a = 2"]
+
+
+def test_another_password_is_a_change_that_shows_neither() -> None:
+    assert diff_of("password = hunter2\n", "password = hunter3\n") == [
+        "@@ -1 +1 @@",
+        "-password = <hidden>",
+        "+password = <hidden>",
+    ]
+
+
+def test_a_line_that_stays_and_goes_on_with_a_password_on_one_side_is_hidden() -> None:
+    assert diff_of("hosts = a,\n  b:hunter2@c\n", "transport_url = a,\n  b:hunter2@c\n") == [
+        "@@ -1,2 +1,2 @@",
+        "-hosts = a,",
+        "+transport_url = <hidden>",
+        "   <hidden>",
+    ]
+
+
+def test_a_line_ends_where_the_services_see_its_end() -> None:
+    assert diff_of("password = a\x0chunter2\u2028hunter2\r\nb = 1\r", "b = 1\n") == [
+        "@@ -1,2 +1 @@",
+        "-password = <hidden>",
+        " b = 1",
+    ]
+
+
+@given(*[st.lists(st.sampled_from(["a = 1", "b", "", "[c]"]), max_size=12)] * 2)
+def test_without_passwords_a_diff_is_what_diff_prints(before: list[str], after: list[str]) -> None:
+    texts = ["".join(f"{line}\n" for line in lines) for lines in (before, after)]
+    if before != after:
+        assert diff_of(*texts) == list(difflib.unified_diff(before, after, n=2, lineterm=""))[2:]

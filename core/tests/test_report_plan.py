@@ -202,6 +202,18 @@ def test_verbose_adds_the_diff_with_passwords_hidden() -> None:
     assert "rabbit" not in text
 
 
+def test_no_form_of_a_plan_shows_a_password_that_stands_beside_a_change() -> None:
+    rabbit = b"transport_url = rabbit://a:hunter2@h,\n  a:hunter2@i//\n"
+    redis = b"[coordination]\nbackend_url = redis://:hunter2@h\n"
+    plan = plan_of(nova_conf("c1", b"[DEFAULT]\n" + rabbit + redis))
+    for shown in (text_of(plan, verbose=True), plan_json(plan, HEADER)):
+        assert "backend_url = <hidden>" in shown and "images_type = rbd" in shown
+        assert "hunter2" not in shown
+    plan = plan_of(nova_conf("c1", b"[DEFAULT]\n" + rabbit + b"[libvirt]\nimages_type = qcow2\n"))
+    for shown in (text_of(plan, verbose=True), plan_json(plan, HEADER)):
+        assert "<hidden>" in shown and "hunter2" not in shown
+
+
 def test_verbose_folds_equal_diffs_of_two_hosts() -> None:
     assert "the same on both" in text_of(plan_of(*compute("c1"), *compute("c2")), verbose=True)
 

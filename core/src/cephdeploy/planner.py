@@ -15,6 +15,7 @@ from .errors import CephdeployError, PreflightError
 from .graph import BARRIER, Graph
 from .kinds.command import Command
 from .kinds.services import Service
+from .redaction import veiled
 from .resource import Resource, State, Unfit, Value
 from .values import UNKNOWN, Address, Fingerprint, Ref, Secret, Unknown
 
@@ -191,7 +192,8 @@ class _Walk:
 
 def recorded(change: Change) -> dict[str, object]:
     """What a journal keeps of a change: names alone, and of a cephx user the caps that it held."""
-    caps = {one.name: shown(one.have) or "" for one in change.differences} if change.address.kind == "user" else {}
+    caps = {one.name: shown(one.have) or "" for one in change.differences} if change.address.kind in _USERS else {}
+    hidden = [one.name for one in change.differences if isinstance(one.have or one.want, Secret | Fingerprint)]
     return {
         "host": change.address.host,
         "kind": change.address.kind,
@@ -199,7 +201,12 @@ def recorded(change: Change) -> dict[str, object]:
         "action": str(change.action),
         "attributes": [one.name for one in change.differences],
         "caps": caps,
+        **({"hidden": hidden} if hidden else {}),
     }
+
+
+#: The kinds of a cephx user: one that a plugin declares, and one that is taken back.
+_USERS = ("user", "former-caps")
 
 
 def differences(have: State | None, want: State) -> tuple[Difference, ...]:
@@ -246,14 +253,6 @@ def _action(resource: Resource, have: State | None) -> Action:
     return Action.CREATE if have is None else Action.CHANGE
 
 
-#: Lines of a configuration file that hold a password; masked wherever file text is shown.
-_HIDDEN = re.compile(
-    r"^([ +-]?\s*#?\s*(?!rbd_secret_uuid)[\w. -]*"
-    r"(?:password|passwd|secret|token|transport_url|connection|credential|key)\w*\s*[=:]\s*).+$",
-    re.IGNORECASE,
-)
-
-
 def _diff(resource: Resource, have: State | None, want: State) -> str:
     texts = resource.text(have, want)
     return "" if texts is None else _hunks(*texts)
@@ -261,10 +260,35 @@ def _diff(resource: Resource, have: State | None, want: State) -> str:
 
 @lru_cache(maxsize=64)
 def _hunks(before: bytes, after: bytes) -> str:
-    """Compared once for all hosts that have the same file."""
-    from difflib import unified_diff
+    """A unified diff's hunks, made once for all hosts that have the same file.
 
-    old, new = (text.decode(errors="replace").splitlines() for text in (before, after))
-    # without its first two lines, which name the files
-    hunks = list(unified_diff(old, new, n=2, lineterm=""))[2:]
-    return "\n".join(_HIDDEN.sub(r"\1<hidden>", line) for line in hunks)
+    Compared as they are and shown masked: another password is a change too.
+    """
+    from difflib import SequenceMatcher
+
+    old, new = _split(before), _split(after)
+    olds, news = veiled(old), veiled(new)
+    found: list[str] = []
+    for group in SequenceMatcher(None, old, new).get_grouped_opcodes(2):
+        (_, first, _, first_new, _), (_, _, stop, _, stop_new) = group[0], group[-1]
+        found.append(f"@@ -{_extent(first, stop)} +{_extent(first_new, stop_new)} @@")
+        for sort, first, stop, first_new, stop_new in group:
+            if sort == "equal":
+                # an equal line may go on with another option on either side
+                sides = zip(old[first:stop], olds[first:stop], news[first_new:stop_new], strict=True)
+                found += [f" {mine if mine != line else other}" for line, mine, other in sides]
+            else:
+                found += [f"-{line}" for line in olds[first:stop]]
+                found += [f"+{line}" for line in news[first_new:stop_new]]
+    return "\n".join(found)
+
+
+def _split(text: bytes) -> list[str]:
+    """The lines as the programs see them that read such files: a form feed, say, ends none."""
+    *lines, last = re.split(r"\r\n|\n|\r", text.decode(errors="replace"))
+    return [*lines, last] if last else lines
+
+
+def _extent(first: int, stop: int) -> str:
+    """The lines of a hunk in its head: from which, and how many unless it is one."""
+    return f"{first + 1}" if stop == first + 1 else f"{first + (first < stop)},{stop - first}"

@@ -62,8 +62,11 @@ def status_of(work: Callable[[], object], asked: Asked) -> int:
         error.show()
         return error.exit_code
     except Exception as error:
+        from ..redaction import redacted
+
         again = "" if asked.debug else "; run again with --debug and report it"
-        _complain(f"cephdeploy has a fault: {type(error).__name__}: {error}{again}")
+        # by itself: what is taken out of it reaches to its end
+        _complain(f"cephdeploy has a fault: {redacted(f'{type(error).__name__}: {error}')}{again}")
         return _debugged(ExitCode.FAILED, asked)
 
 
