@@ -150,7 +150,12 @@ def test_hosts_end_with_the_process_that_runs_them() -> None:
     with hosts(1):
         pass
     command = [sys.executable, "-m", "benchmarks.farm", "2"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as farm:
+
+    def hear() -> None:
+        """What was started in the background ignores interrupts, and hands that on."""
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, preexec_fn=hear) as farm:
         assert farm.stdout is not None
         folder = Path(farm.stdout.readline().split()[-1]).parent
         pids = [host["pid"] for host in json.loads((folder / "farm.json").read_text())["hosts"]]
