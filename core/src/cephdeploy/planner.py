@@ -45,7 +45,7 @@ class Change:
 
     :param because: resources whose change is why (of a restart).
     :param notes: consequences worth knowing before.
-    :param diff: the hunks of a unified diff of its text, secrets masked; empty where there is none.
+    :param texts: its text before and after, where it has one that may be shown.
     """
 
     address: Address
@@ -54,7 +54,13 @@ class Change:
     plugins: tuple[str, ...]
     because: tuple[Address, ...] = ()
     notes: tuple[str, ...] = ()
-    diff: str = field(default="", repr=False)
+    texts: tuple[bytes, bytes] | None = field(default=None, repr=False)
+
+    @cached_property
+    def diff(self) -> str:
+        """The hunks of a unified diff of its text, passwords masked; empty where there is none. Made when it is asked
+        for: most runs show none."""
+        return "" if self.texts is None else _hunks(*self.texts)
 
 
 @dataclass(frozen=True)
@@ -161,7 +167,7 @@ class _Walk:
                     node.plugins,
                     tuple(want.raw.get("causes", ())),  # type: ignore[arg-type]
                     tuple(resource.notes(have, want)),
-                    _diff(resource, have, want),
+                    resource.text(have, want),
                 )
             )
         except Unfit as unfit:
@@ -251,11 +257,6 @@ def _action(resource: Resource, have: State | None) -> Action:
     if isinstance(resource, Command):
         return Action.RUN
     return Action.CREATE if have is None else Action.CHANGE
-
-
-def _diff(resource: Resource, have: State | None, want: State) -> str:
-    texts = resource.text(have, want)
-    return "" if texts is None else _hunks(*texts)
 
 
 @lru_cache(maxsize=64)
