@@ -6,6 +6,9 @@ whenever only tests of core are named, and leave the root's out.
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -18,6 +21,14 @@ MARKS = (
 # as in the checkout's own conftest.py: the machine may be busy
 settings.register_profile("usual", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("usual")
+
+
+@pytest.fixture
+def hears_interrupts() -> Iterator[None]:
+    """A program that is started in the background ignores them, and hands that on to the tests."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -452,14 +452,6 @@ def test_the_proof_may_be_left_out(world: World) -> None:
     assert "not proved (--no-verify)" in result.stdout
 
 
-@pytest.fixture
-def hears_interrupts() -> Iterator[None]:
-    """A program that is started in the background ignores them, and hands that on to the tests."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.mark.fault("F41")
 @pytest.mark.usefixtures("hears_interrupts")
 def test_ctrl_c_in_a_run_says_that_the_same_command_goes_on(world: World, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
@@ -285,14 +285,6 @@ def test_the_listener_hears_what_starts_and_what_ends() -> None:
     heard: list[Event] = []
     result = deployment.apply(deployment.plan(), listener=heard.append)
     assert heard == [Started("cmp1", (a_file("/f").address,)), Finished(result.outcomes[0])]
-
-
-@pytest.fixture
-def hears_interrupts() -> Iterator[None]:
-    """A program that is started in the background ignores them, and hands that on to the tests."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.fault("F41")

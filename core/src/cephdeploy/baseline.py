@@ -29,11 +29,12 @@ def declarations(site: Site) -> Iterator[Declaration]:
     """
     known = sorted(site.settings.hosts.items())
     lines = tuple(f"{wish.address} {name}" for name, wish in known if _is_ip(wish.address))
+    keys = {one.key: _signing_key(one.name, one.key) for one in site.settings.repositories if one.key is not None}
     for host in site.hosts.values():
         for wish in site.settings.repositories:
             if wish.key is not None and (not wish.roles or set(wish.roles) & set(host.roles)):
                 path = f"/etc/apt/keyrings/{wish.name}.asc" if host.distro.refresh else f"/etc/pki/rpm-gpg/{wish.name}"
-                key = File(host=host.name, path=path, content=_signing_key(wish.name, wish.key))
+                key = File(host=host.name, path=path, content=keys[wish.key])
                 yield Declaration(AUTHOR, Phase.DISTRIBUTE_KEYS, key)
         for resource in repositories(site, host):
             yield Declaration(AUTHOR, Phase.CONFIGURE_SERVICE, resource)

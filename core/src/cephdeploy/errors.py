@@ -23,18 +23,22 @@ __all__ = [
     "StalePlanError",
     "UsageError",
     "near",
+    "nearest",
 ]
 
 
-def near(name: str, known: Iterable[str]) -> str:
-    """The end of a sentence about a name that is not known: the nearest that is, or all of them."""
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The end of a sentence about a name that is not known: ``; did you mean 'x'?``, or nothing."""
     import difflib
 
+    found = difflib.get_close_matches(name[:64], list(known), n=1)
+    return f"; did you mean '{found[0]}'?" if found else ""
+
+
+def near(name: str, known: Iterable[str]) -> str:
+    """As :func:`nearest`; where none is near, all of them."""
     names = list(known)
-    found = difflib.get_close_matches(name, names, n=1)
-    if found:
-        return f"; did you mean '{found[0]}'?"
-    return f"; there are: {', '.join(names)}" if names else ""
+    return nearest(name, names) or (f"; there are: {', '.join(names)}" if names else "")
 
 
 class ExitCode(IntEnum):

@@ -12,13 +12,13 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from .dialects import DIALECTS, Option, Refused
+from .dialects import DIALECTS, Option
 from .graph import Declaration, Phase
 from .journal import Past, Step
 from .kinds.ceph import CephUser
 from .kinds.files import seen
 from .kinds.libvirt import LibvirtSecret, keeping, present, probe, set_value
-from .kinds.options import CephConf, IniOptions, option_key
+from .kinds.options import CephConf, IniOptions, assigned, edited, option_key
 from .kinds.services import Service
 from .requests import ANY, NOTHING_KEPT, Answer, Kept, Look, Ran, Request, Restore, Run, Seen, Write
 from .resource import Resource, State, Unfit, Upstream, Value
@@ -32,7 +32,6 @@ __all__ = ["FormerCaps", "FormerFile", "FormerOptions", "FormerSecret", "declara
 AUTHOR = "rollback"
 
 _FILES = ("file", "keyring", "block", "no-file", "former-file")
-_CAPS = (CephUser.kind, "former-caps")
 _SECRETS = (LibvirtSecret.kind, NoSecret.kind, "former-secret")
 _OPTIONS = {
     "options": IniOptions.dialect,
@@ -79,7 +78,7 @@ def _former(run: str, step: Step, site: Site) -> Resource | None:
             options=tuple(_option(name) for name in step.attributes if name.startswith("[")),
             hidden=frozenset(step.hidden),
         )
-    if step.kind in _CAPS and step.action == "change":
+    if step.caps and step.action == "change":
         return FormerCaps(host=step.host, entity=step.name, caps=step.caps, prefix=site.ceph.prefix)
     if step.kind in _SECRETS:
         defined = step.action == "create" or (step.kind == FormerSecret.kind and "secret" in step.attributes)
@@ -199,13 +198,7 @@ class FormerOptions(Resource):
         if have is not None and have.raw["untouched"]:
             return (Restore(path=self.path, kept=self.run, expect=found.digest),)
         wanted = {option: want.values[option_key(option)] for option in self.options}
-        changes = {
-            option: value.reveal().decode() if isinstance(value, Secret) else value for option, value in wanted.items()
-        }
-        try:
-            content = DIALECTS[self.dialect].edit(found.content or b"", changes)  # type: ignore[arg-type]
-        except Refused as refused:
-            raise Unfit(f"{self.path}:{refused.line}: {refused.reason}") from None
+        content = edited(self.path, self.dialect, found.content or b"", wanted)
         return (
             Write(
                 path=self.path,
@@ -218,15 +211,11 @@ class FormerOptions(Resource):
         )
 
     def _values(self, found: Seen) -> dict[str, Value]:
-        dialect = DIALECTS[self.dialect]
-        try:
-            present = dialect.read(found.content or b"")
-        except Refused as refused:
-            raise Unfit(f"{self.path}:{refused.line}: {refused.reason}; put the file right first") from None
+        present = assigned(self.path, self.dialect, found.content or b"")
         values: dict[str, Value] = {}
         for option in self.options:
-            key, assigned = option_key(option), present.get(dialect.normal(option))
-            value = assigned.value if assigned else None
+            key, one = option_key(option), present.get(DIALECTS[self.dialect].normal(option))
+            value = one.value if one else None
             values[key] = Secret(value) if value is not None and key in self.hidden else value
         return values
 

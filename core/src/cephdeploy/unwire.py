@@ -16,7 +16,7 @@ from .graph import Declaration, Phase
 from .kinds.ceph import CephPool
 from .kinds.files import File, seen
 from .kinds.libvirt import LibvirtSecret, keeping, present, probe
-from .kinds.options import CephConf, IniOptions, OptionValue, option_key
+from .kinds.options import CephConf, IniOptions, OptionValue, copied, option_key
 from .kinds.services import Service
 from .requests import ANY, Answer, Look, Ran, Remove, Request, Run, Seen
 from .resource import Resource, State, Unfit, Upstream
@@ -184,15 +184,12 @@ class UnsetOptions(IniOptions):
 
     def _own_credentials(self, have: State | None) -> set[str]:
         """Sections with others than the service's own, which belong together: none of them is ours."""
-        same = have.raw["same"] if have is not None else {}
-        assert isinstance(same, Mapping)
-        found = set()
-        for (section, option), ours in self._each():
-            if isinstance(ours, Same) and have is not None:
-                current, copied = have.values.get(option_key((section, option))), same.get((section, option))
-                if current != (Secret(copied) if isinstance(current, Secret) and copied is not None else copied):
-                    found.add(section)
-        return found
+        present = have.values if have is not None else {}
+        return {
+            option[0]
+            for option, ours in self._each()
+            if isinstance(ours, Same) and present.get(option_key(option)) != copied(ours, option, have)
+        }
 
     def _former(
         self, section: str, option: str, ours: OptionValue, current: object

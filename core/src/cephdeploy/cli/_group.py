@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from ..errors import PluginError
+from ..errors import PluginError, nearest
 from ._asked import Asked
 from ._ending import EXIT_CODES, status_of
 
@@ -58,10 +58,7 @@ class Commands(click.Group):
         if not name.startswith("-") and name not in self.commands and not ctx.resilient_parsing:
             known = self.list_commands(ctx)
             if name not in known:
-                import difflib
-
-                near = difflib.get_close_matches(name, known, n=1)
-                ctx.fail(f"no command '{name}'" + (f"; did you mean '{near[0]}'?" if near else ""))
+                ctx.fail(f"no command '{name}'{nearest(name, known)}")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

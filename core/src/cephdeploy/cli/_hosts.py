@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ..errors import SettingsError, UsageError
+from ..errors import SettingsError, UsageError, nearest
 from ._asked import Asked
 from ._ending import interruptible
 from ._output import Output
@@ -40,12 +40,8 @@ def opened(
     chosen = tuple(plugins) or _fitting(settings, asked)
     for name in limit:
         if name not in settings.hosts:
-            import difflib
-
-            near = difflib.get_close_matches(name, settings.hosts, n=1)
-            hint = f"; did you mean '{near[0]}'?" if near else ""
             option = "--host" if undo else "--limit"
-            raise UsageError(f"{option} {name}: {asked.site} has no such host{hint}")
+            raise UsageError(f"{option} {name}: {asked.site} has no such host{nearest(name, settings.hosts)}")
     began = time.monotonic()
     with interruptible("nothing was changed"), out.waiting("reaching the hosts"):
         opened = deployment.Deployment.open(

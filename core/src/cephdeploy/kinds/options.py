@@ -18,7 +18,7 @@ from .names import named
 if TYPE_CHECKING:
     from ..site import Host, Site
 
-__all__ = ["CephConf", "IniOptions", "OptionValue", "Options", "option_key"]
+__all__ = ["CephConf", "IniOptions", "OptionValue", "Options", "assigned", "copied", "edited", "option_key"]
 
 #: What an option may be set to. None: not set, our line taken out. Items: a list that holds these. Default and
 #: Same: a value, or another option's, where it is not set yet.
@@ -76,15 +76,12 @@ class Options(Resource):
         return found
 
     def _state(self, found: Seen, **raw: object) -> State:
-        try:
-            present = _parsed(self.dialect, found.content or b"")
-        except Refused as refused:
-            raise Unfit(f"{self.path}:{refused.line}: {refused.reason}; put the file right first") from None
+        present = assigned(self.path, self.dialect, found.content or b"")
         values: dict[str, Value] = {}
         same: dict[Option, str | None] = {}
         for option, wanted in self._each():
-            assigned = present.get(self._dialect.normal(option))
-            value = assigned.value if assigned else None
+            one = present.get(self._dialect.normal(option))
+            value = one.value if one else None
             values[option_key(option)] = Secret(value) if value is not None and _is_secret(wanted) else value
             if isinstance(wanted, Same):
                 other = present.get(self._dialect.normal((wanted.section, wanted.option)))
@@ -100,7 +97,7 @@ class Options(Resource):
             elif isinstance(wanted, Default):
                 values[option_key(option)] = current if current is not None else wanted.value
             elif isinstance(wanted, Same):
-                values[option_key(option)] = current if current is not None else _copied(wanted, option, have)
+                values[option_key(option)] = current if current is not None else copied(wanted, option, have)
             else:
                 assert not isinstance(wanted, Ref)
                 values[option_key(option)] = wanted
@@ -110,16 +107,7 @@ class Options(Resource):
         found = have.raw["seen"] if have is not None else None
         before = found.content or b"" if isinstance(found, Seen) else b""
         wanted = {option: want.values[option_key(option)] for option, _ in self._each()}
-        changes: dict[Option, str | None] = {
-            option: value.reveal().decode() if isinstance(value, Secret) else value  # type: ignore[misc]
-            for option, value in wanted.items()
-        }
-        try:
-            if any(isinstance(value, Secret) for value in wanted.values()):
-                return self._dialect.edit(before, changes)
-            return _rewritten(self.dialect, before, tuple(changes.items()))
-        except Refused as refused:
-            raise Unfit(f"{self.path}:{refused.line}: {refused.reason}") from None
+        return edited(self.path, self.dialect, before, wanted)
 
     def text(self, have: State | None, want: State) -> tuple[bytes, bytes] | None:
         if any(isinstance(value, Secret | Unknown) for value in want.values.values()):
@@ -127,6 +115,34 @@ class Options(Resource):
         found = have.raw["seen"] if have is not None else None
         before = found.content or b"" if isinstance(found, Seen) else b""
         return before, self._edited(have, want)
+
+
+def assigned(path: str, dialect: str, content: bytes) -> Mapping[Option, Assignment]:
+    """What a file sets.
+
+    :raises Unfit: it can't be read as one of its dialect.
+    """
+    try:
+        return _parsed(dialect, content)
+    except Refused as refused:
+        raise Unfit(f"{path}:{refused.line}: {refused.reason}; put the file right first") from None
+
+
+def edited(path: str, dialect: str, before: bytes, wanted: Mapping[Option, Value]) -> bytes:
+    """A file's bytes with options as they are wanted; None takes one out.
+
+    :raises Unfit: it can't be edited without a loss.
+    """
+    changes: dict[Option, str | None] = {
+        option: value.reveal().decode() if isinstance(value, Secret) else value  # type: ignore[misc]
+        for option, value in wanted.items()
+    }
+    try:
+        if any(isinstance(value, Secret) for value in wanted.values()):
+            return DIALECTS[dialect].edit(before, changes)
+        return _rewritten(dialect, before, tuple(changes.items()))
+    except Refused as refused:
+        raise Unfit(f"{path}:{refused.line}: {refused.reason}") from None
 
 
 # Most hosts of a site have the same files: each is read and edited once for all of them. An edit with a
@@ -153,7 +169,7 @@ def _is_secret(wanted: OptionValue) -> bool:
     return wanted.secret if isinstance(wanted, Same) else isinstance(wanted, Secret | Ref | Unknown)
 
 
-def _copied(wanted: Same, option: Option, have: State | None) -> Value:
+def copied(wanted: Same, option: Option, have: State | None) -> Value:
     """What the other option has; None without one."""
     same = have.raw["same"] if have is not None else {}
     assert isinstance(same, Mapping)
@@ -236,13 +252,9 @@ class IniOptions(Options):
         ours = {self._dialect.normal(option): option for option, _ in self._each()}
         found = {}
         for path, content in chained.files[paths.index(self.path) + 1 :]:
-            try:
-                assignments = _parsed(self.dialect, content)
-            except Refused as refused:
-                raise Unfit(f"{path}:{refused.line}: {refused.reason}; put the file right first") from None
-            for option, assigned in assignments.items():
+            for option, one in assigned(path, self.dialect, content).items():
                 if option in ours:
-                    found[ours[option]] = (assigned.value, f"{path}:{assigned.line}")
+                    found[ours[option]] = (one.value, f"{path}:{one.line}")
         return found
 
     def want(self, have: State | None, upstream: Upstream) -> State:

@@ -9,7 +9,7 @@ from typing import Final
 
 import yaml
 
-__all__ = ["MAX_FAULTS", "Faults", "is_private", "nearest", "printed", "shown", "unsecret"]
+__all__ = ["MAX_FAULTS", "Faults", "is_private", "printed", "shown", "unsecret"]
 
 MAX_FAULTS: Final = 1000
 
@@ -73,14 +73,6 @@ def is_private(text: str) -> bool:
     """Whether ``text`` could be a key or a token that got into a wrong place."""
     long = re.search(r"[A-Za-z0-9+/_]{20,}", text, re.ASCII)
     return bool(long and re.search(r"\d", long[0]) and re.search(r"[A-Za-z]", long[0]))
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """``; did you mean 'x'?``, or nothing."""
-    import difflib
-
-    found = difflib.get_close_matches(word[:64], list(known), n=1, cutoff=0.6)
-    return f"; did you mean '{found[0]}'?" if found else ""
 
 
 def unsecret(text: str) -> str:

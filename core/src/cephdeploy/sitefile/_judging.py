@@ -13,7 +13,7 @@ import yaml
 from pydantic import ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
-from ..errors import CephdeployError, PluginError
+from ..errors import CephdeployError, PluginError, near, nearest
 from ..settings import (
     MAX_HOSTS,
     Component,
@@ -30,7 +30,7 @@ from ..settings import (
     expand,
     signing_key,
 )
-from ._faults import MAX_FAULTS, Faults, nearest, printed, shown
+from ._faults import MAX_FAULTS, Faults, printed, shown
 from ._model import file_model, roles_of
 from ._reading import Part
 from ._words import Keys, worded
@@ -320,9 +320,8 @@ def _drivers_known(top: Part, faults: Faults) -> None:
         known = sorted({point.name for point in entry_points(group=f"cephdeploy.{kind}s")})
         if name in known:
             return None
-        others = f"; there are: {', '.join(known)}"
         what = "distribution" if kind == "distro" else kind
-        return f"no {what} '{shown(name)}' is installed{nearest(name, known) or others}"
+        return f"no {what} '{shown(name)}' is installed{near(name, known)}"
 
     for keys, part in _driver_parts(top):
         kind, name = keys[-1], part.value

@@ -8,8 +8,9 @@ from typing import Any, Final
 
 from pydantic_core import ErrorDetails
 
+from ..errors import nearest
 from ..settings import SiteFile
-from ._faults import is_private, nearest, printed, shown
+from ._faults import is_private, printed, shown
 from ._reading import Part
 
 __all__ = ["Keys", "worded"]
