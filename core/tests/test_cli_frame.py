@@ -15,7 +15,6 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cephdeploy import __version__, cli, errors, plugins
-from cephdeploy.cli import _options
 from cephdeploy.errors import ExitCode, PluginError
 from cephdeploy.report.paper import Paper
 from cephdeploy.report.tables import table
@@ -216,9 +215,60 @@ def test_plugins_in_json_have_the_error_apart() -> None:
     }  # fmt: skip
 
 
+def completed(*words: str) -> list[str]:
+    """What bash is told after TAB at the end of a command line."""
+    line = {"COMP_WORDS": " ".join(["cephdeploy", *words]), "COMP_CWORD": str(len(words))}
+    said = run(env={"_CEPHDEPLOY_COMPLETE": "bash_complete", **line})
+    assert said.exit_code == 0, said.output
+    return [text.partition(",")[2] for text in said.stdout.splitlines() if text]
+
+
 def test_names_of_plugins_are_completed_after_a_comma(monkeypatch: pytest.MonkeyPatch) -> None:
     points = [SimpleNamespace(name=name) for name in ("glance", "nova", "cinder")]
     monkeypatch.setattr(metadata, "entry_points", lambda **select: points)
-    context: Any = None
-    assert _options._complete_plugins(context, context, "nova,gl") == ["nova,glance"]
-    assert _options._complete_plugins(context, context, "nova,") == ["nova,cinder", "nova,glance"]
+    assert completed("plan", "--plugins", "nova,gl") == ["nova,glance"]
+    assert completed("plan", "--plugins", "nova,") == ["nova,cinder", "nova,glance"]
+
+
+def test_hosts_are_completed_as_the_site_file_names_them(tmp_path: Path) -> None:
+    site = tmp_path / "site file.yml"
+    site.write_text("ceph: !unknown {admin: ceph1}\nhosts:\n  ceph1: {}\n  compute[1-20]: {}\n  control1:\n    ? [a]\n")
+    environment = f"cephdeploy -C '{site}'"
+    said = run(
+        env={"_CEPHDEPLOY_COMPLETE": "bash_complete", "COMP_WORDS": f"{environment} plan --limit c", "COMP_CWORD": "5"}
+    )
+    assert said.stdout.splitlines() == ["plain,ceph1", "plain,compute[1-20]", "plain,control1"]
+    said = run(
+        env={
+            "_CEPHDEPLOY_COMPLETE": "bash_complete",
+            "COMP_WORDS": f"{environment} rollback x --host co",
+            "COMP_CWORD": "6",
+        }
+    )
+    assert said.stdout.splitlines() == ["plain,compute[1-20]", "plain,control1"]
+
+
+@pytest.mark.parametrize("text", [None, "", "- a", "hosts: [a]", "hosts: {a: b", "hosts: \x00", b"\xff\xfe\x00"])
+def test_a_site_file_that_is_none_completes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    if text is not None:
+        Path("site.yml").write_bytes(text if isinstance(text, bytes) else text.encode())
+    assert completed("plan", "--limit", "c") == []
+
+
+def test_runs_are_completed_the_newest_first_with_what_they_were(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    assert completed("rollback", "") == []
+    runs = tmp_path / "cephdeploy" / "runs"
+    runs.mkdir(parents=True)
+    (runs / "20260101-000000-aaaa.jsonl").write_text('{"event": "begin", "command": "run"}\n')
+    (runs / "20260102-000000-bbbb.jsonl").write_text('{"event": "beg')
+    (runs / "20250101-000000-cccc.jsonl").write_text("[]\n")
+    assert completed("rollback", "2026") == ["20260102-000000-bbbb", "20260101-000000-aaaa"]
+    assert completed("show", "") == ["20260102-000000-bbbb", "20260101-000000-aaaa", "20250101-000000-cccc"]
+    told = run(
+        env={"_CEPHDEPLOY_COMPLETE": "zsh_complete", "COMP_WORDS": "cephdeploy show 20260101", "COMP_CWORD": "2"}
+    )
+    assert told.stdout.splitlines() == ["plain", "20260101-000000-aaaa", "run"]

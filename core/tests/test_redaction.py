@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import time
 from collections.abc import Callable
 
@@ -75,6 +76,8 @@ def test_what_is_no_secret_stays(text: str) -> None:
         ),
         ('{"password": ["hunter2", 1], "n": [1]}', '{"password": ["<secret>", "<secret>"], "n": [1]}'),
         ('[\n  {"rbd_password" : 1234}\n]', '[\n  {"rbd_password" : "<secret>"}\n]'),
+        ("openstack --os-password hunter2 server list", "openstack --os-password <secret> server list"),
+        ("mysql --password --host b", "mysql --password --host b"),
     ],
 )
 def test_what_stands_around_a_password_stays(text: str, left: str) -> None:
@@ -123,6 +126,8 @@ _FORMS: dict[str, Callable[[str], str]] = {
     "JSON in JSON in free text": lambda password: "said: " + _repeated(password) + " and more",
     "a dictionary": lambda password: f"Failed({ {'auth_token': password, 'user': 'me'}!r})",
     "a dictionary of bytes": lambda password: f"Failed({ {'auth_token': password.encode(), 'user': 'me'}!r})",
+    "a command": lambda password: f"can't run openstack --os-password {shlex.quote(password)} server list",
+    "a command as a list": lambda password: f"Command {['openstack', '--os-password', '--' + password, 'show']} failed",
     "JSON that was cut off": lambda password: json.dumps({"user": "me", "password": password})[:-2],
 }
 
@@ -228,6 +233,8 @@ _LONG = 250_000
             "password=",
             "password=<secret ",
             "password=<secret>",
+            "--password ",
+            "--password '",
         ),
         *('"password":', '"password":"', '"password":"x" ', '"password":1 ', '"password":{', '\\"', '\\" ', '" '),
         *(

@@ -68,6 +68,30 @@ def test_every_ssh_on_the_way_checks_host_keys_and_asks_nobody() -> None:
     assert commands[0][-1] == "echo '100%'"
 
 
+def nameless() -> str:
+    raise KeyError("getpwuid(): uid not found: 1234")
+
+
+def test_a_uid_without_a_name_is_told_to_name_a_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cephdeploy.transports.hops.getuser", nameless)
+    monkeypatch.setattr("os.getuid", lambda: 1234)
+    config = tmp_path / "config"
+    config.write_text("Host *\n  Compression no\n")
+    target = Target(name="compute1", address="127.0.0.1", config=config)
+    with pytest.raises(HostError, match=r"^compute1: .*your own id 1234 has no name here; add ssh: \{user: "):
+        way(target)
+    assert way(replace(target, user="root"))[0].user == "root"
+
+
+def test_this_machine_as_a_host_needs_no_name_for_a_uid(monkeypatch: pytest.MonkeyPatch) -> None:
+    local = driver("cephdeploy.transports", "local")(Target(name="here", address="localhost"))
+    monkeypatch.setattr("getpass.getuser", nameless)
+    monkeypatch.setattr("os.geteuid", lambda: 1234)
+    assert local.user == "uid 1234"
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    assert local.user == "root"
+
+
 def test_a_name_that_looks_like_an_option_is_a_name() -> None:
     way = Way(Target(name="bad", address="-oProxyCommand=reboot"), [hop("-oProxyCommand=reboot")], shared=False)
     words = way.argv("true")

@@ -26,7 +26,23 @@ from .kinds.options import Options
 from .kinds.services import Service
 from .planner import Plan, differences, digest, recorded, shown
 from .redaction import redacted
-from .requests import Answer, Chain, Group, Host, Look, Pick, Ran, Remove, Request, Restart, Restore, Run, Write
+from .requests import (
+    CHANGED,
+    KILLED,
+    Answer,
+    Chain,
+    Group,
+    Host,
+    Look,
+    Pick,
+    Ran,
+    Remove,
+    Request,
+    Restart,
+    Restore,
+    Run,
+    Write,
+)
 from .resource import Resource, State, Unfit, failed
 from .values import UNKNOWN, Address, Ref, Unknown
 
@@ -520,7 +536,7 @@ class _Step:
         for request, answer in zip(self.changes, answers[: len(self.changes)], strict=True):
             accepted = request.accept if isinstance(request, Run) else ()
             if isinstance(answer, Ran) and failed(answer) and answer.status not in accepted:
-                sort = StalePlanError if answer.status == 75 else ChangeError
+                sort = StalePlanError if answer.status == CHANGED else ChangeError
                 raise sort(_failure(request, answer))
         state = self.resource.read(answers[len(self.changes) :])
         left = differences(state, self.want)
@@ -561,8 +577,8 @@ def _told(error: Exception) -> str:
 
 def _failure(request: Request, answer: Ran) -> str:
     what = " ".join(request.argv[:4]) if isinstance(request, Run) else type(request).__name__.lower()
-    if answer.status == 124:
+    if answer.status == KILLED:
         return f"{what} did not end in time and was killed"
-    if answer.status == 75:
+    if answer.status == CHANGED:
         return "it is not what the plan saw any more; somebody else changed it: plan again"
     return f"{what}: {answer.reason}" if isinstance(request, Run) else answer.reason

@@ -6,12 +6,9 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 
 from .errors import HostError, LockedError
-from .requests import Answer, Group, Hold, Host, Ran
+from .requests import CHANGED, Answer, Group, Hold, Host, Ran
 
 __all__ = ["Locked"]
-
-#: The status of a :class:`Hold` where another run holds the lock; any other is a failure of its own.
-_TAKEN = 75
 
 
 class Locked(Host):
@@ -41,7 +38,7 @@ class Locked(Host):
         def came(asked: Future[list[list[Answer]]]) -> None:
             try:
                 (lock,), *answers = asked.result()
-                if isinstance(lock, Ran) and lock.status == _TAKEN:
+                if isinstance(lock, Ran) and lock.status == CHANGED:
                     why = f"{self.name}: {lock.reason}; nothing was changed. Wait for it, or end it there"
                     raise LockedError(why)
                 if isinstance(lock, Ran) and lock.status != 0:

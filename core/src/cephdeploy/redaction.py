@@ -22,7 +22,7 @@ _SECRET = "<secret>"
 _CEPHX = re.compile(r"A[Qg][A-Za-z0-9+/]{30,}={0,2}")
 #: What the name of a password ends with: letters that JSON writes as they are.
 _WORDS = (
-    *("password", "passwd", "passphrase", "adminpass", "admin_pass", "auth_token", "auth-token"),
+    *("password", "passwd", "passphrase", "adminpass", "admin_pass", "admin-pass", "auth_token", "auth-token"),
     *("secret_key", "secret-key", "secretkey", "shared_secret", "shared-secret"),
 )
 _NAMES = f"(?ai:{'|'.join(_WORDS)})"
@@ -64,7 +64,9 @@ def _lines(text: str) -> str:
         goes_on = _OPTION.match(line) is not None
         told = _document(line)
         if told is None:
-            told = _without(line, sorted([*_keys(line), *_values(line), *_credentials(line, listed)]))
+            told = _without(
+                line, sorted([*_keys(line), *_values(line), *_arguments(line), *_credentials(line, listed)])
+            )
         # a URL that names several hosts may do so over several lines
         listed = (listed or "://" in line) and line.rstrip(" \t\\").endswith(",")
         return told
@@ -125,6 +127,19 @@ def _quoted(line: str, start: int) -> tuple[int, int]:
     # more backslashes than the first quote has: a quote that belongs to the value
     closing = (one for one in _CLOSING.finditer(line, opening.end()) if one.groups() == opening.groups())
     return opening.end(), next((one.start() for one in closing), len(line))
+
+
+#: What is in quotes, as a shell has them and as Python has them.
+_QUOTED = (r"'[^']{0,256}'|\"[^\"]{0,256}\"", r"'(?:[^'\\]|\\.){0,256}'|\"(?:[^\"\\]|\\.){0,256}\"")
+#: What comes after an option of a command, in a shell's words or in a list of Python's; another option is no value.
+_ARGUMENTS = [
+    re.compile(rf"--[\w-]{{0,40}}?{_NAMES}(?:[\"'],)?[ \t]+(?![\"']?--[a-z])((?:{quoted}|\S)+)") for quoted in _QUOTED
+]
+
+
+def _arguments(line: str) -> _Spans:
+    for pattern in _ARGUMENTS:
+        yield from (found.span(1) for found in pattern.finditer(line) if not _MASKED.match(found[1]))
 
 
 #: What stands in a URL before a port or a password. An IPv6 address has colons of its own.

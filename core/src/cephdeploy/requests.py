@@ -14,7 +14,11 @@ from .values import Fingerprint, Secret
 
 __all__ = [
     "ANY",
+    "CHANGED",
+    "KILLED",
+    "MISSING",
     "NOTHING_KEPT",
+    "SKIPPED",
     "Answer",
     "Chain",
     "Chained",
@@ -41,6 +45,14 @@ __all__ = [
 ANY = "*"
 #: The status of a :class:`Kept` and of a :class:`Restore` where the run kept nothing under that name.
 NOTHING_KEPT = 2
+#: The status of what was not done, as a file was not as expected or another run holds the lock.
+CHANGED = 75
+#: The status of a command that its deadline killed.
+KILLED = 124
+#: The status of a request that an earlier one of its group kept from being begun.
+SKIPPED = 125
+#: The status of a command whose program is not there.
+MISSING = 127
 
 
 @dataclass(frozen=True)
@@ -117,7 +129,7 @@ class Write:
     """Put a whole file in place: written beside it with its final owner and mode, synced, renamed over.
 
     :param expect: the digest that the present file must have (empty: must be absent), or ``ANY``. If it
-        differs, nothing is written and the answer's status is 75.
+        differs, nothing is written and the answer's status is ``CHANGED``.
     :param run: the run that the old content is kept for, on the host and for root alone; empty: for none.
         The engine fills it in.
     """
@@ -175,7 +187,7 @@ class Remove:
 
 @dataclass(frozen=True, kw_only=True)
 class Hold:
-    """Hold the host's lock for as long as the session lasts; status 75 when another run holds it.
+    """Hold the host's lock for as long as the session lasts; status ``CHANGED`` when another run holds it.
 
     :param holder: who, from where, since when: for the one who is refused.
     :param keep: whether the session must last as long as the run does, also on a site of thousands of hosts.
@@ -253,9 +265,8 @@ class Group:
 class Ran:
     """How a request ended.
 
-    ``status`` is a command's exit status; 124 when its deadline killed it, 127 when there is no such
-    program, 75 when a file was not as expected or another run holds the lock, 125 when an earlier request of its
-    group failed. For requests that run no command it is 0, ``NOTHING_KEPT``, or 1, with the reason in ``err``.
+    ``status`` is a command's exit status, ``KILLED`` or ``MISSING``; of any other request it is 0, ``CHANGED``,
+    ``NOTHING_KEPT``, or 1, with the reason in ``err``; and of both ``SKIPPED``.
     """
 
     status: int

@@ -63,6 +63,8 @@ class Resource(ABC):
     :param after: resources that must be in place first although no value of theirs is used.
     """
 
+    #: In the journal and in an address. What takes another kind's thing away or back is ``no-`` or ``former-`` and that
+    #: kind: at the terminal it goes by the kind alone.
     kind: ClassVar[str]
     #: Whether changes of this kind take long enough to run beside others.
     slow: ClassVar[bool] = False

@@ -18,7 +18,7 @@ from .kinds.files import File, seen
 from .kinds.libvirt import LibvirtSecret, keeping, present, probe
 from .kinds.options import CephConf, IniOptions, OptionValue, copied, option_key
 from .kinds.services import Service
-from .requests import ANY, Answer, Look, Ran, Remove, Request, Run, Seen
+from .requests import ANY, MISSING, Answer, Look, Ran, Remove, Request, Run, Seen
 from .resource import Resource, State, Unfit, Upstream
 from .values import Address, Default, Fingerprint, Items, Same, Secret, Unknown
 
@@ -258,7 +258,7 @@ class NoSecret(Resource):
         return (probe(self.uuid),)
 
     def read(self, answers: Sequence[Answer]) -> State | None:
-        if isinstance(answers[0], Ran) and answers[0].status == 127:
+        if isinstance(answers[0], Ran) and answers[0].status == MISSING:
             return State({"secret": None})  # libvirt is gone, and its secrets with it
         return State({"secret": "defined" if present(answers[0]).xml else None})
 

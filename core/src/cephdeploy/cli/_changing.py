@@ -13,6 +13,7 @@ import click
 
 from .. import __version__
 from ..errors import CephdeployError, ExitCode, UsageError
+from . import _completion
 from . import _options as options
 from ._asked import Asked, again
 from ._ending import StoppedError, interruptible
@@ -99,9 +100,9 @@ def unwire(asked: Asked, plugins: Sequence[str], yes: bool) -> ExitCode:
 
 
 @click.command()
-@click.argument("run")
+@click.argument("run", shell_complete=_completion.runs)
 @click.option(
-    "--host", "hosts", multiple=True, metavar="HOST", callback=options.hosts,
+    "--host", "hosts", multiple=True, metavar="HOST", callback=options.hosts, shell_complete=_completion.hosts,
     help="This host alone; may stand several times.",
 )  # fmt: skip
 @options.yes

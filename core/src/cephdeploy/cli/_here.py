@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from ..errors import CephdeployError, ExitCode, UsageError
+from . import _completion
 from . import _options as options
 from ._asked import Asked, again
 from ._output import Output
@@ -133,7 +134,7 @@ def history(form: str) -> None:
 
 
 @click.command()
-@click.argument("run")
+@click.argument("run", shell_complete=_completion.runs)
 @options.form("text", "json")
 @options.common
 def show(run: str, form: str) -> None:

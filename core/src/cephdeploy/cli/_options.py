@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from ..errors import UsageError
+from . import _completion
 from ._asked import Asked
 
 __all__ = ["common", "debug", "detailed", "form", "hosts", "limit", "plugins", "site", "timings", "verbose", "yes"]
@@ -54,14 +55,6 @@ def common(command: F) -> F:
     return site()(verbose(debug(command)))
 
 
-def _complete_plugins(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
-    from importlib.metadata import entry_points
-
-    before, comma, last = incomplete.rpartition(",")
-    names = sorted({point.name for point in entry_points(group="cephdeploy.plugins")})
-    return [f"{before}{comma}{name}" for name in names if name.startswith(last) and name not in before.split(",")]
-
-
 def _names(ctx: click.Context, parameter: click.Parameter, value: Sequence[str]) -> tuple[str, ...]:
     """Names that may be separated by commas and come in several options, each once.
 
@@ -98,7 +91,7 @@ def hosts(ctx: click.Context, parameter: click.Parameter, value: Sequence[str]) 
 
 
 plugins = click.option(
-    "-p", "--plugins", metavar="NAME,...", multiple=True, callback=_names, shell_complete=_complete_plugins,
+    "-p", "--plugins", metavar="NAME,...", multiple=True, callback=_names, shell_complete=_completion.plugins,
     help="The plugins that take part; all that the site file has roles for by default.",
 )  # fmt: skip
 limit = click.option(
@@ -106,6 +99,7 @@ limit = click.option(
     metavar="HOST",
     multiple=True,
     callback=hosts,
+    shell_complete=_completion.hosts,
     help="Change this host only, or a range such as compute[1-3]; may be repeated.",
 )
 detailed = click.option(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Self
 
-from ..requests import Answer, Kept, Ran, Request, Run
+from ..requests import MISSING, Answer, Kept, Ran, Request, Run
 from ..resource import Resource, State, Unfit, Upstream, Value
 from ..values import Fingerprint, Ref, Secret, Unknown
 
@@ -53,7 +53,7 @@ def present(answer: Answer) -> Present:
     :raises Unfit: there is no virsh, or libvirt does not answer.
     """
     assert isinstance(answer, Ran)
-    if answer.status == 127:
+    if answer.status == MISSING:
         raise Unfit("there is no virsh; install libvirt, or take the role nova-compute from the host")
     if answer.status != 0:
         raise Unfit(f"libvirt does not answer: {answer.reason}; look at libvirtd, or virtsecretd")

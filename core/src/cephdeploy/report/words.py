@@ -66,7 +66,8 @@ def label(address: Address, *, full: bool = False) -> str:
         return name
     if name.startswith("/"):
         return f"{name}/" if address.kind == "directory" else name
-    return f"{address.kind} {name if full else _UUID.sub(_first, name)}"
+    kind = address.kind.removeprefix("no-").removeprefix("former-")  # the sign before it tells what becomes of it
+    return f"{kind} {name if full else _UUID.sub(_first, name)}"
 
 
 def _first(found: re.Match[str]) -> str:

@@ -14,7 +14,11 @@ from typing import TYPE_CHECKING
 from ..errors import HostError
 from ..requests import (
     ANY,
+    CHANGED,
+    KILLED,
+    MISSING,
     NOTHING_KEPT,
+    SKIPPED,
     Answer,
     Chain,
     Chained,
@@ -43,8 +47,6 @@ if TYPE_CHECKING:
     from ..distros import Distro
 
 __all__ = ["FakeDirectory", "FakeFile", "FakeHost", "FakeSecret", "FakeUnit", "Program", "Said", "Unscripted"]
-
-CHANGED, KILLED, SKIPPED, MISSING = 75, 124, 125, 127
 
 
 @dataclass

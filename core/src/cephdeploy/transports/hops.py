@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from getpass import getuser
 from pathlib import Path
 from typing import Any
 
+from ..errors import HostError
 from . import Target
 
 __all__ = ["Hop", "Says", "hops"]
@@ -83,13 +85,23 @@ def _hop(name: str, said: Mapping[str, Any], target: Target, *, command: str | N
         name=name,
         host=host,
         port=int(said.get("port", 22)),
-        user=said.get("user") or getuser(),
+        user=said.get("user") or _own_name(target.name),
         known_as=said.get("hostkeyalias", host),
         known_hosts=tuple(files),
         keys=tuple(dict.fromkeys([*([target.key.expanduser()] if target.key else []), *named])),
         only=target.key is not None or said.get("identitiesonly", "no").lower() == "yes",
         command=command,
     )
+
+
+def _own_name(host: str) -> str:
+    try:
+        return getuser()
+    except (KeyError, OSError):  # a container's user that has no name
+        raise HostError(
+            host,
+            f"nobody is named to log in as, and your own id {os.getuid()} has no name here; add ssh: {{user: ...}}",
+        ) from None
 
 
 def _known_hosts(said: Mapping[str, Any], host: str) -> list[Path]:

@@ -20,7 +20,12 @@ class LocalTransport:
 
     @property
     def user(self) -> str:
-        return "root" if os.geteuid() == 0 else getpass.getuser()
+        if os.geteuid() == 0:
+            return "root"
+        try:
+            return getpass.getuser()
+        except (KeyError, OSError):  # a container's user that has no name
+            return f"uid {os.geteuid()}"
 
     def start(self, command: str) -> ProcessChannel:
         """Start ``command``; see :class:`cephdeploy.transports.Transport`."""

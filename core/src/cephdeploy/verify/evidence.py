@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..dialects import DIALECTS, Refused
 from ..redaction import redacted
-from ..requests import Look, Ran, Run, Seen
+from ..requests import MISSING, Look, Ran, Run, Seen
 from ..values import Fingerprint
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def why_no_use(bench: Workbench, host: Host, user: str, pool: str, service: str)
             f"mon_host in {site.ceph.conf} is {present}, and the cluster's monitors are {site.ceph.mon_host}; "
             "cephdeploy run puts it right"
         )
-    if mon.status not in (0, 127):
+    if mon.status not in (0, MISSING):
         return f"{site.ceph.conf} names no monitors: {mon.reason}; cephdeploy run puts it right"
     if isinstance(seen, Seen) and seen.type == "absent":
         return f"there is no {keyring}; cephdeploy run puts it there"
