@@ -9,15 +9,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cephdeploy import payload, wire
 from cephdeploy.contents import Contents, digest_of, packed, unpacked
 from cephdeploy.delta import delta
+from cephdeploy.payload import batches, files, reading, writing
 from cephdeploy.protocol import Batch
 from cephdeploy.requests import Chain, Chained, Group, Look, Request, Seen, Write
 from cephdeploy.wire import WireError
-
-for name in ("WireError", "encode"):
-    setattr(payload, name, getattr(wire, name))
 
 LINES = st.lists(
     st.sampled_from([b"[DEFAULT]\n", b"# text\n", b"\n", b"a = 1\n", b"b = 2", b"\r", b"\xff\n"]), max_size=40
@@ -30,20 +27,20 @@ TEXTS = LINES.map(b"".join)
 @example(b"a\n", b"")
 @example(b"", b"a\n")
 def test_a_difference_makes_the_new_text_of_the_old_one(old: bytes, new: bytes) -> None:
-    assert payload.patched(old, delta(old, new)) == new
+    assert writing.patched(old, delta(old, new)) == new
 
 
 def test_some_lines_in_a_long_file_travel_alone() -> None:
     old = b"".join(b"# option %d\n#option_%d = 1\n" % (number, number) for number in range(2000))
     new = old.replace(b"#option_500 = 1\n", b"#option_500 = 1\noption_500 = 2\n").replace(b"#option_1999 = 1\n", b"")
-    assert payload.patched(old, delta(old, new)) == new
+    assert writing.patched(old, delta(old, new)) == new
     assert len(delta(old, new)) < 100
 
 
 @given(st.binary(max_size=4000), st.none() | TEXTS)
 def test_a_content_is_unpacked_as_it_was_packed(content: bytes, old: bytes | None) -> None:
     field = packed(content, old)
-    there = payload.unpacked(field, "/no/such/file", digest_of(b"").encode())
+    there = writing.unpacked(field, "/no/such/file", digest_of(b"").encode())
     assert there == content or field[:1] == b"d"
     if field[:1] != b"d":
         assert unpacked(field) == content
@@ -70,11 +67,11 @@ def test_some_contents_of_a_path_are_remembered_and_the_oldest_let_go() -> None:
 def carried(contents: Contents, *groups: Group) -> tuple[int, list[list[object]]]:
     """The answers, and the bytes that came up for them."""
     batch = Batch(groups, contents)
-    payload.TOLD.clear()
+    files.TOLD.clear()
     said = {}
     for fields in batch.parcel.frames:
         if fields[0] != b"group":
-            status, answer = payload.doer(fields[1])(list(fields[3:]))
+            status, answer = batches.doer(fields[1])(list(fields[3:]))
             said[fields[0]] = (fields[0], b"%d" % status, *answer)
     return sum(len(field) for answer in said.values() for field in answer), [list(one) for one in batch.answers(said)]
 
@@ -102,7 +99,7 @@ def test_a_file_that_one_host_has_shown_does_not_come_from_the_next(tmp_path: Pa
 def test_one_file_comes_once_in_a_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, content = tmp_path / "nova.conf", os.urandom(4000)
     path.write_bytes(content)
-    monkeypatch.setattr(payload, "shown", lambda unit: {})
+    monkeypatch.setattr(reading, "shown", lambda unit: {})
     chain = Chain(unit="nova-compute.service", path=str(path), project="nova", default=(str(path),))
     came, (seen, chained) = asked(Contents(), Look(path=str(path), content=True), chain)
     assert isinstance(seen, Seen) and seen.content == content

@@ -9,15 +9,15 @@ import re
 import struct
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from cephdeploy import Check
-from cephdeploy import payload as _payload
 from cephdeploy.contents import Contents
 from cephdeploy.errors import HostError
 from cephdeploy.kinds import File
+from cephdeploy.payload import batches, files, keeping, reading
+from cephdeploy.payload.words import explained
 from cephdeploy.planner import shown
 from cephdeploy.protocol import Batch
 from cephdeploy.requests import (
@@ -54,7 +54,6 @@ from cephdeploy.testing import (
 )
 from cephdeploy.values import Secret
 
-payload: Any = _payload  # not typed: it runs on old pythons
 CAPS = {"mon": "profile rbd", "osd": "profile rbd pool=volumes"}
 
 
@@ -385,11 +384,11 @@ def by_payload(request: Request) -> Answer:
     """What the payload answers, on this machine."""
     batch = Batch([Group(requests=(request,))], Contents())
     key, doer, _accept, *fields = batch.parcel.frames[1]
-    payload.TOLD.clear()
+    files.TOLD.clear()
     try:
-        status, answered = payload.doer(doer)(fields)
+        status, answered = batches.doer(doer)(fields)
     except Exception as error:
-        status, answered = 1, [b"", payload.explained(error).encode()]
+        status, answered = 1, [b"", explained(error).encode()]
     ((answer,),) = batch.answers({key: (key, b"%d" % status, *answered)})
     return answer
 
@@ -399,7 +398,7 @@ def by_payload(request: Request) -> Answer:
 def test_the_fake_does_to_files_what_the_payload_does(
     tmp_path: Path, case: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(payload, "KEPT", f"{tmp_path}/kept")
+    monkeypatch.setattr(keeping, "KEPT", f"{tmp_path}/kept")
     host = below(tmp_path)
     host.programs["true"] = lambda argv, stdin, user: (0, "", "")
     request = CASES[case](tmp_path)
@@ -420,7 +419,7 @@ def test_the_fake_does_to_files_what_the_payload_does(
 def test_the_fake_keeps_and_puts_back_what_the_payload_does(
     tmp_path: Path, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(payload, "KEPT", f"{tmp_path}/kept")
+    monkeypatch.setattr(keeping, "KEPT", f"{tmp_path}/kept")
     host, name = below(tmp_path), f"{tmp_path}/{path}"
     for request in (
         a_write(path, run="first")(tmp_path),
@@ -466,8 +465,8 @@ def test_the_fake_reads_the_files_that_the_payload_reads(tmp_path: Path, words: 
     host = below(tmp_path)
     argv = tuple(words.format(tmp_path).split())
     host.units["u"] = FakeUnit(argv=argv)
-    programs = ["nova", payload.program_of(list(argv))]
-    order = payload.reading_order(list(argv), "nova", programs, "/nonexistent", "/")
+    programs = ["nova", reading.program_of(list(argv))]
+    order = reading.reading_order(list(argv), "nova", programs, "/nonexistent", "/")
     (fake,) = ask(host, Chain(unit="u", path="/etc/nova/nova.conf", project="nova"))
     assert isinstance(fake, Chained)
     assert [path for path, _ in fake.files] == [path for path in order if Path(path).exists()]

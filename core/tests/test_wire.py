@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import io
 import tracemalloc
 import zlib
 from collections.abc import Callable
-from importlib import resources
 from typing import Any
 
 import pytest
@@ -195,11 +193,6 @@ def test_endless_noise_takes_no_endless_memory_and_its_end_is_kept() -> None:
 def test_a_header_holds_plain_numbers_only(header: bytes) -> None:
     with pytest.raises(WireError):
         lengths_of(header)
-
-
-@pytest.mark.parametrize("name", ["wire.py", "payload.py"])
-def test_the_text_is_python_3_6(name: str) -> None:
-    ast.parse(resources.files("cephdeploy").joinpath(name).read_text(), feature_version=(3, 6))
 
 
 def iter_of(first: bytes, then: bytes) -> Callable[[int], bytes]:

@@ -1,4 +1,4 @@
-"""The payload as it is sent: its text made small, and its functions compiled only when they are called."""
+"""The payload as it is sent: its modules as one text, made small; functions are compiled only when they are called."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import threading
 import zlib
 from functools import cache
 from importlib import resources
+from importlib.resources.abc import Traversable
 
-__all__ = ["packed", "source"]
+__all__ = ["files", "packed", "source"]
 
 #: A host that is only looked at needs half of the functions, and compiling all costs as much as starting python3.
 #: They come after it as they are: as literals in one text, python would read each twice.
@@ -25,6 +26,8 @@ START = LAZY["main"]
 _DOCSTRING = re.compile(r'(?m)^( *)"""(?:.|\n)*?"""$')
 #: A line with nothing but a comment, or with nothing.
 _IDLE = re.compile(r"(?m)^\s*(#.*)?\n")
+#: What the modules take from each other, which is all in one namespace there.
+_FROM_EACH_OTHER = re.compile(r"(?m)^from \.[\w.]* import (?:\([^)]*\)|.*)\n")
 #: Before each statement of a module; what closes a bracket belongs to the one before.
 _STATEMENT = re.compile(r"(?m)^(?=[^\s)\]}])")
 _DEFINITION = re.compile(r"(?:def|class) (\w+)")
@@ -45,16 +48,24 @@ def _packed() -> bytes:
 def source() -> list[str]:
     """The texts that a host runs: how to read them, what stands beside functions and classes, and those by their names.
 
-    They come from ``wire.py`` and ``payload.py``. The first is run where ``SENT`` is this list, and leaves a function
-    ``START`` of a binary standard input, whose next line is the conversation's nonce.
+    They come from ``wire.py`` and the folder ``payload``. The first is run where ``SENT`` is this list, and leaves a
+    function ``START`` of a binary standard input, whose next line is the conversation's nonce.
     """
-    package = resources.files(__package__)
-    text = "".join(package.joinpath(name).read_text() for name in ("wire.py", "payload.py"))
-    parts, rest = [], []
-    for statement in _STATEMENT.split(_IDLE.sub("", _DOCSTRING.sub(r"\1pass", text))):
+    text = "".join(file.read_text() for file in files())
+    bare = _IDLE.sub("", _FROM_EACH_OTHER.sub("", _DOCSTRING.sub(r"\1pass", text)))
+    parts: list[str] = []
+    rest: dict[str, None] = {}  # each import once
+    for statement in _STATEMENT.split(bare):
         definition = _DEFINITION.match(statement)
         if definition:
             parts += [definition[1], statement]
         else:
-            rest.append(statement)
+            rest[statement] = None
     return [_LAZY, "".join(rest), *parts]
+
+
+def files() -> list[Traversable]:
+    """The modules that a host runs."""
+    package = resources.files(__package__)
+    folder = sorted(package.joinpath("payload").iterdir(), key=lambda file: file.name)
+    return [package.joinpath("wire.py"), *(file for file in folder if file.name.endswith(".py"))]

@@ -1,6 +1,6 @@
 """Requests as they travel: a batch into frames, a host's frames into answers.
 
-Pure: the order of the fields is the one that ``payload.py`` takes and gives.
+Pure: the order of the fields is the one that ``payload`` takes and gives.
 """
 
 from __future__ import annotations
@@ -270,7 +270,7 @@ def _raw(value: bytes | Secret) -> bytes:
 
 
 def _encoded(request: Request) -> list[bytes]:
-    """The doer's name and its fields, in the order that ``payload.py`` takes them."""
+    """The doer's name and its fields, in the order that ``payload`` takes them."""
     match request:
         case Run():
             pick = request.pick
