@@ -444,9 +444,11 @@ class _Walk:
         another, as one that can't go back must not keep the next from it. False where nothing was kept, or nothing
         was changed.
         """
+        if not failing or not self._journal.run:
+            return False
         done = {one.address: one for one in (*self._outcomes.values(), *outcomes)}
         changed = {address for address, one in done.items() if one.status == Status.CHANGED}
-        for first in failing if self._journal.run else ():
+        for first in failing:
             services, files = self._entangled(first, changed)
             if files:
                 break
