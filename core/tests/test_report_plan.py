@@ -254,7 +254,7 @@ def test_releases_that_differ_are_told_by_project() -> None:
 def test_json_is_versioned_and_has_every_part_of_a_change() -> None:
     document = json.loads(plan_json(plan_of(*compute("c1")), HEADER))
     assert document["format"] == 1
-    assert document["counts"] == {"create": 0, "change": 1, "run": 0, "restart": 1, "unchanged": 0}
+    assert document["counts"] == {"create": 0, "change": 1, "remove": 0, "run": 0, "restart": 1, "unchanged": 0}
     assert document["versions"]["openstack"] == {"cinder": "zed", "nova": "zed"}
     conf, service = document["changes"]
     assert conf["address"] == "c1/options:/etc/nova/nova.conf"

@@ -12,7 +12,11 @@ from cephdeploy.deployment import Deployment
 from cephdeploy.engine import Result, Status
 from cephdeploy.errors import PreflightError, UsageError
 from cephdeploy.journal import Journal, Past, recall
+from cephdeploy.planner import Action
 from cephdeploy.plugins import Plugins, installed
+from cephdeploy.report.header import Header
+from cephdeploy.report.paper import Paper
+from cephdeploy.report.plan_text import plan_text
 from cephdeploy.requests import Answer, Ran, Request, Restore, Write
 from cephdeploy.testing import FakeSite, FakeUnit
 
@@ -360,3 +364,23 @@ def test_a_run_with_fewer_plugins_restarts_nothing_for_that(tmp_path: Path) -> N
     ran(site, tmp_path)
     with site.deployment(["glance", "cinder", "nova"]) as deployment:
         assert not deployment.plan().changes
+
+
+def test_what_a_run_made_is_removed_and_what_it_changed_is_changed_in_the_plans_words(tmp_path: Path) -> None:
+    site = FakeSite(HOSTS)
+    nova = "[DEFAULT]\nx = y\n"
+    site.hosts["compute1"].put("/etc/nova/nova.conf", nova, owner="root", group="nova", mode=0o640)
+    run = ran(site, tmp_path)
+    with undoing(site, recall(run, tmp_path)) as undo:
+        plan = undo.plan(limit=["compute1"])
+    actions = {change.address.name: change.action for change in plan}
+    assert actions["/etc/ceph/ceph.client.cinder.keyring"] == actions["/etc/ceph/nova/ceph.conf"] == Action.REMOVE
+    assert actions["/etc/nova/nova.conf"] == Action.CHANGE
+    header = Header(path="site.yml", hosts={}, ceph="", releases={}, plugins=(), seconds=0)
+    lines = [line.plain for line in plan_text(plan, header, Paper())]
+    assert "  - /etc/ceph/nova/ceph.conf" in [line.rstrip() for line in lines]
+    (secret,) = (line.split() for line in lines if " secret " in line)
+    assert secret[0] == "-"
+    (restart,) = (line for line in lines if "restart, because" in line)
+    assert restart.count(" ceph.conf") == 1
+    assert lines[-1].startswith(f"Plan: 1 to change, {len(plan) - 2} to remove, 1 restart.")

@@ -27,6 +27,7 @@ class Action(StrEnum):
 
     CREATE = "create"
     CHANGE = "change"
+    REMOVE = "remove"
     RUN = "run"
     RESTART = "restart"
 
@@ -162,7 +163,7 @@ class _Walk:
             self.changes.append(
                 Change(
                     address,
-                    _action(resource, have),
+                    _action(resource, have, want),
                     self._found.setdefault(found, found),
                     node.plugins,
                     tuple(want.raw.get("causes", ())),  # type: ignore[arg-type]
@@ -251,12 +252,14 @@ def shown(value: Value) -> str | None:
     return value if value is None else repr(value) if isinstance(value, Unknown) else str(value)
 
 
-def _action(resource: Resource, have: State | None) -> Action:
+def _action(resource: Resource, have: State | None, want: State) -> Action:
     if isinstance(resource, Service):
         return Action.RESTART
     if isinstance(resource, Command):
         return Action.RUN
-    return Action.CREATE if have is None else Action.CHANGE
+    if have is None:
+        return Action.CREATE
+    return Action.REMOVE if resource.removed(want) else Action.CHANGE
 
 
 @lru_cache(maxsize=64)

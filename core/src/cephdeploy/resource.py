@@ -142,6 +142,10 @@ class Resource(ABC):
     def change(self, have: State | None, want: State) -> Sequence[Request]:
         """What to send in order to get from ``have`` to ``want``; nothing in ``want`` is unknown."""
 
+    def removed(self, want: State) -> bool:
+        """Whether what should be is that the thing is not there."""
+        return False
+
     def notes(self, have: State | None, want: State) -> Iterable[str]:
         """Consequences of the change that an operator would regret not knowing."""
         return ()

@@ -141,6 +141,9 @@ class FormerFile(Resource):
         kept = have.raw["kept"]
         return State(_shape(kept) if isinstance(kept, Seen) else have.values)
 
+    def removed(self, want: State) -> bool:
+        return want.values["content"] is None
+
     def change(self, have: State | None, want: State) -> Sequence[Request]:
         found = have.raw["found"] if have is not None else None
         assert isinstance(found, Seen)

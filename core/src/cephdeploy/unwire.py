@@ -235,6 +235,9 @@ class NoFile(Resource):
     def want(self, have: State | None, upstream: Upstream) -> State:
         return State({"content": None})
 
+    def removed(self, want: State) -> bool:
+        return True
+
     def change(self, have: State | None, want: State) -> Sequence[Request]:
         found = have.raw["found"] if have is not None else None
         assert isinstance(found, Seen)
@@ -264,6 +267,9 @@ class NoSecret(Resource):
 
     def want(self, have: State | None, upstream: Upstream) -> State:
         return State({"secret": None})
+
+    def removed(self, want: State) -> bool:
+        return True
 
     def change(self, have: State | None, want: State) -> Sequence[Request]:
         return (*keeping(self.uuid), Run(argv=("virsh", "-q", "secret-undefine", self.uuid)))

@@ -20,8 +20,14 @@ if TYPE_CHECKING:
 
 __all__ = ["SIGNS", "STYLES", "plan_text"]
 
-SIGNS = {Action.CREATE: "+", Action.CHANGE: "~", Action.RUN: "▶", Action.RESTART: "↻"}
-STYLES = {Action.CREATE: "green", Action.CHANGE: "yellow", Action.RUN: "magenta", Action.RESTART: "cyan"}
+SIGNS = {Action.CREATE: "+", Action.CHANGE: "~", Action.REMOVE: "-", Action.RUN: "▶", Action.RESTART: "↻"}
+STYLES = {
+    Action.CREATE: "green",
+    Action.CHANGE: "yellow",
+    Action.REMOVE: "red",
+    Action.RUN: "magenta",
+    Action.RESTART: "cyan",
+}
 
 #: The widest column of names; a longer one stands on a line of its own.
 _NAMES = 46
@@ -92,6 +98,7 @@ def _summary(plan: Plan) -> str:
     parts = [
         (plan.count(Action.CREATE), "{:,} to add"),
         (plan.count(Action.CHANGE), "{:,} to change"),
+        (plan.count(Action.REMOVE), "{:,} to remove"),
         (plan.count(Action.RUN), "{:,} to run"),
         (plan.count(Action.RESTART), "{:,} restarts"),
     ]
@@ -173,6 +180,8 @@ def _details(change: Change, waves: Mapping[Address, str]) -> Iterator[Detail]:
         yield from (Detail(words.value(one.name, one.want)) for one in change.differences)
     elif change.action == Action.CREATE:
         yield from _created(change)
+    elif change.action == Action.REMOVE:
+        pass  # the sign says all
     else:
         for one in change.differences:
             have, want = words.value(one.name, one.have), words.value(one.name, one.want)
@@ -205,7 +214,7 @@ def _restart(change: Change) -> str:
     state = differences.get("state")
     stands = words.value("state", state.have) if state is not None else ""
     if change.because:
-        causes = [words.short(address) for address in change.because]
+        causes = list(dict.fromkeys(words.short(address) for address in change.because))
         verb = "changes" if len(causes) == 1 else "change"
         why = f"restart, because {words.listed(causes)} {verb}"
         return f"{why}; it is {stands} now" if stands else why

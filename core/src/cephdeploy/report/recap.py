@@ -23,6 +23,7 @@ __all__ = ["DONE", "finished_line", "probe_line", "recap"]
 DONE = {
     Action.CREATE: "created",
     Action.CHANGE: "changed",
+    Action.REMOVE: "removed",
     Action.RUN: "ran",
     Action.RESTART: "restarted",
 }
