@@ -25,6 +25,8 @@ WAY = [
 ]
 PASSED = 'Authenticated to 192.0.2.1 ([192.0.2.1]:22) using "publickey".\r\n'
 END = "kex_exchange_identification: Connection closed by remote host\r\nConnection closed by UNKNOWN port 65535\r\n"
+#: The same end, where the other side was gone before ssh had sent its own banner.
+EARLY_END = "banner exchange: Connection to UNKNOWN port 65535: Broken pipe\r\n"
 
 
 def diagnosed(said: str, *, offered: str = "", hung: bool = False) -> str:
@@ -46,6 +48,14 @@ def diagnosed(said: str, *, offered: str = "", hung: bool = False) -> str:
         (
             PASSED + END,
             "not reachable at 10.77.0.21 port 2222: it takes the connection and does not speak ssh; check the port",
+        ),
+        (
+            PASSED + EARLY_END,
+            "not reachable at 10.77.0.21 port 2222: it takes the connection and does not speak ssh; check the port",
+        ),
+        (
+            "ssh: connect to host 192.0.2.1 port 22: Connection refused\r\n" + EARLY_END,
+            "on the way through 192.0.2.1: not reachable at 192.0.2.1 port 22: nothing listens;",
         ),
         (
             PASSED + "channel 0: open failed: connect failed: No route to host\r\nstdio forwarding failed\r\n" + END,
@@ -110,7 +120,10 @@ def test_a_refused_host_key_has_the_fingerprint_of_the_last_key_that_was_offered
             "kex_exchange_identification: read: Connection reset by peer\r\nConnection reset by 10.0.0.1 port 22\r\n",
             True,
         ),
+        ("/bin/sh: 1: exec: exit: not found\r\n" + EARLY_END, True),
         ("ssh: connect to host 192.0.2.1 port 22: Connection refused\r\n" + END, False),
+        ("ssh: connect to host 192.0.2.1 port 22: Connection refused\r\n" + EARLY_END, False),
+        ("banner exchange: Connection to 192.0.2.1 port 22: invalid format\r\n", False),
         ("channel 0: open failed: connect failed: Connection refused\r\n" + END, False),
         ("root@10.77.0.21: Permission denied (publickey).\r\n", False),
     ],

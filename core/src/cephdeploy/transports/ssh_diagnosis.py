@@ -18,6 +18,10 @@ _CHATTER = re.compile(
     rb"(?m)^(Authenticated to .* using |Authenticated using |Transferred: sent |Bytes per second: |"
     rb"Pseudo-terminal will not be|Killed by signal).*\n?"
 )
+#: The other side hung up before its banner: it was read from, or written to while it was already gone.
+_DROPPED = re.compile(
+    r"(?:kex|ssh)_exchange_identification: .*(?:closed|reset)|banner exchange: .*: (?:Broken pipe|Connection reset)"
+)
 _OFFERED = re.compile(r"Server host key: (\S+) (SHA256:\S+)")
 _REFUSED_KEY = (
     "Host key verification failed",
@@ -38,7 +42,7 @@ def succeeded(said: str, way: Way) -> int:
 
 def is_dropped(said: str) -> bool:
     """Whether the other side hung up before it said what it is."""
-    return bool(re.search(r"(?:kex|ssh)_exchange_identification: .*(?:closed|reset)", said)) and not _is_told(said)
+    return bool(_DROPPED.search(said)) and not _is_told(said)
 
 
 def hung_up(said: bytes, keepalive: int) -> str | None:
