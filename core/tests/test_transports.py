@@ -158,6 +158,19 @@ def test_asyncssh_needs_no_paramiko(tmp_path: Path) -> None:
     assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == "False\n"
 
 
+def test_fabric_comes_without_what_only_tests_of_invoke_need() -> None:
+    code = (
+        "import sys, cephdeploy.transports.fabric\n"
+        "print(*(name for name in ('unittest.mock', 'asyncio') if name in sys.modules))\n"
+        "import invoke\n"
+        "context = invoke.MockContext(run=True)\n"
+        "context.run('true')\n"
+        "print(context.run.called, type(context.run).__module__)"
+    )
+    said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    assert said.splitlines() == ["", "True unittest.mock"]
+
+
 # a port that takes connections and is no sshd
 
 

@@ -16,6 +16,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
 
+from . import _invoke  # noqa: F401
+
+# isort: split
 import fabric
 import paramiko
 from paramiko.auth_strategy import AuthSource, AuthStrategy, InMemoryPrivateKey, SourceResult

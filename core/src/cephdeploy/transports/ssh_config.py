@@ -71,6 +71,7 @@ def _parsed(
 
 
 def _by_paramiko(lines: Sequence[str]) -> Callable[[str], Mapping[str, Any]]:
+    from . import _invoke  # noqa: F401, I001
     import paramiko
 
     try:
