@@ -22,7 +22,7 @@ WALL = {
 }
 ROUND_TRIPS = 2
 KIB = 25
-#: Hosts that must be done under the usual limit of file descriptors, and what that is.
+#: Hosts that must be done under the usual soft limit of file descriptors, and what that is.
 MANY, FDS = 1000, 1024
 
 
@@ -122,5 +122,5 @@ def _big(rows: Any) -> Iterator[Goal]:
         ours, theirs = getattr(found[name], what), getattr(found["pyinfra"], what)
         yield Goal(title, f"{ours:.0f} and {theirs:.0f} {unit}", ours < theirs)
     many = rows(MANY, "first").get("ours")
-    seen = f"done, with {many.fds} at the most" if many else "not measured"
-    yield Goal(f"{MANY} hosts with {FDS} file descriptors", seen, True if many else None)
+    seen = f"done, with {many.fds} open at the most" if many else "not measured"
+    yield Goal(f"{MANY} hosts where 'ulimit -n' is {FDS}", seen, True if many else None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import pickle
+import resource
 import sys
 import threading
 from collections import Counter
@@ -298,6 +299,59 @@ def test_transports_of_one_loop_get_one_and_others_get_threads() -> None:
         executor = process(reaches, lambda name, driver=driver: driver)  # type: ignore[misc]
         executor.close()
         assert isinstance(executor, sort)
+
+
+@pytest.fixture
+def files(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    """The limits of open files, which the test may set."""
+    limits = {"soft": 1024, "hard": 4096}
+
+    def change(what: int, wanted: tuple[int, int]) -> None:
+        assert wanted == (min(wanted[0], limits["hard"] if limits["hard"] > 0 else wanted[0]), limits["hard"])
+        limits["soft"] = wanted[0]
+
+    monkeypatch.setattr(resource, "getrlimit", lambda what: (limits["soft"], limits["hard"]))
+    monkeypatch.setattr(resource, "setrlimit", change)
+    return limits
+
+
+@pytest.mark.parametrize(
+    ("driver", "hosts", "hard", "soft", "held"),
+    [
+        (SimpleNamespace(open=None, descriptors=1), 100, 4096, 1024, 100),
+        (SimpleNamespace(open=None, descriptors=1), 1000, 4096, 1128, 1000),
+        (SimpleNamespace(open=None, descriptors=1), 5000, 4096, 4096, 3968),
+        (SimpleNamespace(open=None, descriptors=1), 5000, -1, 5128, 5000),
+        (SimpleNamespace(open=None, descriptors=1), 5000, 1024, 1024, 896),
+        (SimpleNamespace(descriptors=1), 5000, 4096, 1152, 1024),
+        (SimpleNamespace(), 5000, 4096, 1024, 298),
+    ],
+    ids=[
+        "few hosts, nothing raised",
+        "a line for each host",
+        "as many as the administrator lets us",
+        "no limit of the administrator",
+        "the administrator lets us have no more",
+        "no more threads than 1,024",
+        "no more processes",
+    ],
+)
+def test_the_limit_of_open_files_is_raised_to_what_the_lines_take(
+    driver: SimpleNamespace, hosts: int, hard: int, soft: int, held: int, files: dict[str, int]
+) -> None:
+    files["hard"] = hard
+    reaches = {str(name): Reach(transport="any", target=Target(name="one", address="one")) for name in range(hosts)}
+    executor: Any = process(reaches, lambda name: driver)
+    executor.close()
+    assert (files["soft"], executor._lines._most) == (soft, held)
+
+
+def test_no_limit_of_open_files_at_all_is_no_limit_of_lines(files: dict[str, int]) -> None:
+    files["soft"] = files["hard"] = resource.RLIM_INFINITY
+    reaches = {str(name): Reach(transport="any", target=Target(name="one", address="one")) for name in range(5000)}
+    executor: Any = process(reaches, lambda name: SimpleNamespace(open=None, descriptors=1))
+    executor.close()
+    assert executor._lines._most == 5000
 
 
 def test_a_cluster_without_its_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 from ..errors import HostError
 
-__all__ = ["Lines", "most"]
+__all__ = ["Lines", "least", "most"]
 
 T = TypeVar("T")
 
@@ -22,6 +22,11 @@ def most(limit: int, each: int) -> int:
     :param each: how many a line takes.
     """
     return max((limit - _SPARED) // each, 8)
+
+
+def least(lines: int, each: int) -> int:
+    """How many file descriptors this process must have for so many lines at once."""
+    return lines * each + _SPARED
 
 
 class Lines(Generic[T]):

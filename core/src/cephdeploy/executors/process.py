@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import SettingsError
 from . import Executor, Reach
-from ._lines import most
+from ._lines import least, most
 
 __all__ = ["process"]
 
@@ -16,6 +16,7 @@ __all__ = ["process"]
 _PIPES = 3
 #: A blocking transport's line may be a thread, so no more of them are held, whatever the limit of files is.
 _THREADS = 1024
+_FILES = resource.RLIMIT_NOFILE
 
 
 def process(reaches: Mapping[str, Reach], transports: Callable[[str], Any]) -> Executor:
@@ -31,11 +32,29 @@ def process(reaches: Mapping[str, Reach], transports: Callable[[str], Any]) -> E
         )
     drivers = {name: transports(name) for name in {reach.transport for reach in reaches.values()}}
     each = max(getattr(driver, "descriptors", _PIPES) for driver in drivers.values())
-    held = most(resource.getrlimit(resource.RLIMIT_NOFILE)[0], each)
-    if all(hasattr(driver, "open") for driver in drivers.values()):
+    loops = all(hasattr(driver, "open") for driver in drivers.values())
+    wanted = len(reaches) if loops else min(len(reaches), _THREADS)
+    # a process is dearer than another login: of these no more than the limit lets as it is
+    files = _files(least(wanted, each) if each < _PIPES else 0)
+    held = min(most(files, each), wanted)
+    if loops:
         from .loop import Loop
 
         return Loop(reaches, drivers, held)
     from .threads import Threads
 
-    return Threads(reaches, drivers, min(held, _THREADS))
+    return Threads(reaches, drivers, held)
+
+
+def _files(wanted: int) -> int:
+    """How many files this process may have open: what is wanted, as far as the administrator's limit lets us.
+
+    The soft limit is low only for programs that use select(2), which knows no file above 1,024; nothing here does.
+    """
+    soft, hard = resource.getrlimit(_FILES)
+    if soft == resource.RLIM_INFINITY:
+        return max(wanted, 1 << 20)
+    if soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(_FILES, (soft, hard))
+    return soft
