@@ -9,7 +9,7 @@ import pytest
 from cephdeploy.errors import PreflightError
 from cephdeploy.kinds import CephUser, LibvirtSecret
 from cephdeploy.planner import Plan
-from cephdeploy.requests import Ran, Run
+from cephdeploy.requests import Group, Ran, Run
 from cephdeploy.testing import FakeSecret, FakeSite, apply_twice, assert_no_secrets
 
 UUID = "7b6ec0e6-4a5b-4f3d-8f8c-2d1a0c9e8f70"
@@ -52,7 +52,7 @@ def test_another_key_is_set_without_a_new_definition(site: FakeSite) -> None:
 @pytest.mark.fault("F39")
 def test_a_value_that_is_garbage_or_missing_is_put_right(site: FakeSite) -> None:
     for value in (b"garbage", None):
-        site.hosts["cmp"].secrets = {UUID: FakeSecret(USAGE, value)}
+        site.hosts["cmp"].secrets[UUID] = FakeSecret(USAGE, value)
         plan = applied(site)
         assert [d.name for d in plan.changes[-1].differences] == ["value"]
         assert site.hosts["cmp"].secrets[UUID].base64 == site.ceph.users["client.cinder"].key
@@ -119,5 +119,5 @@ def test_the_key_goes_down_by_standard_input_and_comes_up_as_a_digest_only(site:
     assert {request.keep for request in runs if "secret-get-value" in str(request.argv)} == {"digest"}
     key = site.ceph.users["client.cinder"].key
     for request in runs:
-        answer = site.hosts["cmp"]._run(request)
+        ((answer,),) = site.hosts["cmp"].exchange([Group(requests=(request,))])
         assert isinstance(answer, Ran) and key.encode() not in answer.out

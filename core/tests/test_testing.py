@@ -310,7 +310,7 @@ def test_tmpfiles_makes_the_directories_that_a_file_names(site: FakeSite) -> Non
     )
     assert ran(host, "systemd-tmpfiles", "--create", "/etc/tmpfiles.d/ceph.conf").status == 0
     assert ran(host, "test", "-w", "/run/ceph", user="cinder").status == 0
-    host.accounts |= {"other": ("other",), "guest": ("guest",)}
+    host.accounts.update(other=("other",), guest=("guest",))
     assert [ran(host, "test", f"-{bit}", "/run/ceph", user="guest").status for bit in "rwx"] == [1, 1, 0]
     assert ran(host, "test", "-w", "/run/ceph", user="other").status == 1
     assert ran(host, "test", "-w", "/run/ceph", "-a", "-x", "/run/ceph", user="cinder").status == 0

@@ -15,17 +15,12 @@ plugin's own is added by ``site.hosts["controller1"].programs["manila-manage"] =
 from __future__ import annotations
 
 from ._ceph import FakeCeph, FakeImage, FakePool, FakeUser, cephx_key
-from ._host import (
-    FakeDirectory,
-    FakeFile,
-    FakeHost,
-    FakeSecret,
-    FakeUnit,
-    Program,
-    Said,
-    Unscripted,
-)
+from ._disk import FakeDirectory, FakeFile
+from ._host import FakeHost
+from ._libvirt import FakeSecret
+from ._programs import Program, Said, Unscripted
 from ._site import PASSWORD, FakeSite, apply_twice, assert_no_secrets, plugin_of
+from ._systemd import FakeUnit
 
 __all__ = [
     "PASSWORD",

@@ -13,7 +13,9 @@ from ..errors import CephdeployError
 from ..requests import Run, Write
 from ..values import Secret
 from ._ceph import FakeCeph
-from ._host import FakeDirectory, FakeFile, FakeHost, FakeUnit
+from ._disk import FakeDirectory, FakeFile
+from ._host import FakeHost
+from ._systemd import FakeUnit
 
 if TYPE_CHECKING:
     from ..deployment import Deployment
@@ -269,7 +271,7 @@ class FakeSite:
         host.put("/etc/hostname", f"{name}\n")
         host.put("/etc/hosts", f"127.0.0.1\tlocalhost\n127.0.1.1\t{name}\n")
         host.directories["/run/systemd/system"] = FakeDirectory()
-        host.available = {one: self._version("librbd") for role in distro.packages.values() for one in role}
+        host.available.update((one, self._version("librbd")) for role in distro.packages.values() for one in role)
         librbd = distro.versions.get("librbd")
         for package in host.available:
             host.on_install[package] = lambda there: self._bring(there, librbd)
