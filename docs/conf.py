@@ -20,3 +20,5 @@ html_theme = "furo"
 html_title = f"cephdeploy {release}"
 # nothing is loaded from elsewhere: the pages are read on networks without a way out
 html_theme_options = {"navigation_with_keys": True}
+
+man_pages = [("man", "cephdeploy", "make an existing OpenStack use an existing Ceph", "the cephdeploy authors", 1)]

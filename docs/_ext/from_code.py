@@ -143,8 +143,15 @@ def commented(key: str) -> str:
     return next((" ".join(lines) for (_, name), lines in docs.items() if name == rest.rpartition(".")[2]), "")
 
 
+def exit_codes() -> list[str]:
+    from cephdeploy.cli import EXIT_CODES
+
+    return [line for status, text in EXIT_CODES.items() for line in (str(int(status)), f": {text}", "")]
+
+
 TABLES: dict[str, Callable[[], list[str]]] = {
     "caps": caps,
+    "exit-codes": exit_codes,
     "names": names,
     "packages": packages,
     "settings": settings,

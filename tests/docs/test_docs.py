@@ -210,6 +210,11 @@ def test_every_command_is_told_in_the_readme() -> None:
     assert set(cli.commands) <= set(table)
 
 
+def test_the_manual_page_has_every_command() -> None:
+    (named,) = re.findall(r"^ +:commands: (.*)$", text("docs/man.md"), re.M)
+    assert named.split(",") == list(cli.commands)
+
+
 def test_the_make_targets_of_the_pages_are_in_the_makefile() -> None:
     targets = set(re.findall(r"^([a-z][a-z-]*):", text("Makefile"), re.M))
     for page in PAGES:
@@ -293,7 +298,8 @@ def test_every_table_of_the_reference_can_be_made_and_has_rows(monkeypatch: pyte
     pytest.importorskip("sphinx", reason="the tables are made by a Sphinx extension")
     monkeypatch.syspath_prepend(str(DOCS / "_ext"))
     tables = import_module("from_code").TABLES
-    named = re.findall(r"^```\{from-code\} ([\w-]+)$", text("docs/reference.md"), re.M)
+    pages = text("docs/reference.md") + text("docs/man.md")
+    named = re.findall(r"^```\{from-code\} ([\w-]+)$", pages, re.M)
     assert sorted(named) == sorted(tables)
     for name in named:
         assert len(tables[name]()) > 2, name
