@@ -26,7 +26,7 @@ from .distance import apart
 RESULTS = Path(__file__).parent / "results"
 #: What the documentation shows.
 PUBLISHED = RESULTS / "published.json"
-#: Who takes part with that many hosts; with fewer, everybody.
+#: Who takes part with that many hosts, unless others are asked for; with fewer, everybody.
 FEWER = {200: ("floor", "ours", "ours-asyncssh", "ours-openssh", "pyinfra"), 1000: ("ours", "ours-asyncssh")}
 #: Milliseconds of round-trip time, and with how many hosts. So long a one that walls tell the number of round trips.
 FAR, FAR_HOSTS, VERY_FAR = 20.0, (1, 10), 200.0
@@ -36,10 +36,15 @@ WIDTH = 132
 LONG = 60.0
 
 
-def plans(sizes: list[int], rtts: list[float], names: list[str]) -> Iterator[Plan]:
+def plans(sizes: list[int], rtts: list[float], asked: list[str] | None = None) -> Iterator[Plan]:
+    """
+    :param asked: contestants; None: those that can finish with so many hosts.
+    """
+    names = asked or list(CONTESTANTS)
+
     def chosen(hosts: int) -> tuple[str, ...]:
         least = [limit for limit in FEWER if hosts >= limit]
-        return tuple(name for name in names if not least or name in FEWER[max(least)])
+        return tuple(names) if asked or not least else FEWER[max(least)]
 
     for hosts in sizes:
         yield Plan(hosts, 0, tuple(CONTESTANTS[name] for name in chosen(hosts)))
@@ -90,7 +95,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--sizes", default="1,10,50,200,1000", help="numbers of hosts")
     parser.add_argument("--rtt", default=f"{FAR:g},{VERY_FAR:g}", help="milliseconds, beside loopback; or none")
-    parser.add_argument("--contestants", default=",".join(CONTESTANTS))
+    parser.add_argument("--contestants", help="by default all, and of large sizes those that can finish")
     parser.add_argument("--repeat", type=int, default=2)
     parser.add_argument("--publish", action="store_true", help="the documentation shows this run")
     parser.add_argument("--show", type=Path, help="show a run of before instead, and with --publish publish it")
@@ -99,8 +104,8 @@ def main() -> None:
     if wish.show:
         results = json.loads(wish.show.read_text())
     else:
-        names = wish.contestants.split(",")
-        if unknown := set(names) - set(CONTESTANTS):
+        names = wish.contestants.split(",") if wish.contestants else None
+        if unknown := set(names or ()) - set(CONTESTANTS):
             parser.error(f"no contestant {', '.join(sorted(unknown))}; there are: {', '.join(CONTESTANTS)}")
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         rtts = [] if wish.rtt == "none" else [float(one) for one in wish.rtt.split(",")]

@@ -18,7 +18,7 @@ from types import SimpleNamespace
 import pytest
 
 from benchmarks import chart, goals, job, speed_page
-from benchmarks.__main__ import PUBLISHED
+from benchmarks.__main__ import PUBLISHED, plans
 from benchmarks.bench import Plan, Sample, Wrong, run
 from benchmarks.contestants import CONTESTANTS, Contestant, Start
 from benchmarks.distance import Apart, apart
@@ -84,7 +84,6 @@ def done(tmp_path: Path) -> SimpleNamespace:
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="files of other owners need root")
 
 
-@needs_root
 def test_a_host_that_is_as_the_job_says_has_no_fault(done: SimpleNamespace) -> None:
     assert faults(done, restarts=1) == []
 
@@ -211,6 +210,17 @@ def test_a_contestant_that_does_not_do_the_job_ends_the_benchmark(
         list(run(Plan(1, 0, (lazy,)), lambda said: None))
 
 
+# who takes part
+
+
+def test_of_a_large_site_those_take_part_that_can_finish_and_whoever_is_asked_for() -> None:
+    names = [[one.name for one in plan.contestants] for plan in plans([200, 1000], [])]
+    assert names == [["floor", "ours", "ours-asyncssh", "ours-openssh", "pyinfra"], ["ours", "ours-asyncssh"]]
+    (plan,) = plans([1000], [], ["fabric"])
+    assert [one.name for one in plan.contestants] == ["fabric"]
+
+
+@needs_root
 # what is made of it
 
 
