@@ -84,6 +84,7 @@ def done(tmp_path: Path) -> SimpleNamespace:
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="files of other owners need root")
 
 
+@needs_root
 def test_a_host_that_is_as_the_job_says_has_no_fault(done: SimpleNamespace) -> None:
     assert faults(done, restarts=1) == []
 
@@ -220,7 +221,6 @@ def test_of_a_large_site_those_take_part_that_can_finish_and_whoever_is_asked_fo
     assert [one.name for one in plan.contestants] == ["fabric"]
 
 
-@needs_root
 # what is made of it
 
 
