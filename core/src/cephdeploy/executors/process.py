@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,7 +17,6 @@ __all__ = ["process"]
 _PIPES = 3
 #: A blocking transport's line may be a thread, so no more of them are held, whatever the limit of files is.
 _THREADS = 1024
-_FILES = resource.RLIMIT_NOFILE
 
 
 def process(reaches: Mapping[str, Reach], transports: Callable[[str], Any]) -> Executor:
@@ -51,10 +51,10 @@ def _files(wanted: int) -> int:
 
     The soft limit is low only for programs that use select(2), which knows no file above 1,024; nothing here does.
     """
-    soft, hard = resource.getrlimit(_FILES)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
-        return max(wanted, 1 << 20)
+        return sys.maxsize
     if soft < wanted:
         soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(_FILES, (soft, hard))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     return soft

@@ -20,7 +20,7 @@ class Clients:
     def __init__(self, host: str, disk: Disk, ceph: FakeCeph) -> None:
         self._host = host
         self._disk = disk
-        self._cluster = ceph
+        self.cluster = ceph
 
     def programs(self, *, installed: bool) -> dict[str, Program | None]:
         """Those of ceph-common, and cephadm where its file is."""
@@ -35,9 +35,9 @@ class Clients:
         return {**(common if installed else dict.fromkeys(common)), "cephadm": cephadm}
 
     def _ceph(self, argv: tuple[str, ...], stdin: bytes, user: str) -> Said:
-        if not all(path in self._disk.files and self._disk.may(user, path, 4) for path in _ADMIN):
+        if not all(path in self._disk.files and self._disk.may_read(user, path) for path in _ADMIN):
             return 1, "", "[errno 13] RADOS permission denied (error connecting to the cluster)\n"
-        return self._cluster.ceph(argv, self._host)
+        return self.cluster.ceph(argv, self._host)
 
     def _conf(self, argv: tuple[str, ...], stdin: bytes, user: str) -> Said:
         """One option as a client sees it."""
@@ -50,7 +50,7 @@ class Clients:
         if option is None or given.words:
             raise Unscripted(argv, self._host)
         file = self._disk.file(path)
-        if file is None or not self._disk.may(user, path, 4):
+        if file is None or not self._disk.may_read(user, path):
             return 1, "", f"global_init: unable to open config file from search list {path}\n"
         found = DIALECTS["ceph"].read(file.content)
         for section in (name, name.partition(".")[0], "global"):
@@ -68,7 +68,7 @@ class Clients:
         file = self._disk.file(path)
         if file is None:
             return 1, "", f"can't open {path}: (2) No such file or directory\n"
-        if not self._disk.may(user, path, 4):
+        if not self._disk.may_read(user, path):
             return 1, "", f"can't open {path}: (13) Permission denied\n"
         key = key_in(file.text, entity)
         return (1, "", f"entity {entity} not found\n") if key is None else (0, f"{key}\n", "")
@@ -77,9 +77,9 @@ class Clients:
         if argv[1:3] != ("shell", "--") or len(argv) < 4:
             raise Unscripted(argv, self._host)
         if argv[3] == "ceph":
-            return self._cluster.ceph(argv[3:], self._host)
+            return self.cluster.ceph(argv[3:], self._host)
         if argv[3] in ("rbd", "rados"):
-            return self._cluster.client(argv[3:], stdin, self._host, lambda path: None, trusted=True)
+            return self.cluster.client(argv[3:], stdin, self._host, lambda path: None, trusted=True)
         raise Unscripted(argv, self._host)
 
     def _client(self, argv: tuple[str, ...], stdin: bytes, user: str) -> Said:
@@ -87,8 +87,8 @@ class Clients:
             file = self._disk.file(path)
             if file is None:
                 return None
-            if not self._disk.may(user, path, 4):
+            if not self._disk.may_read(user, path):
                 raise PermissionError(path)
             return file.content
 
-        return self._cluster.client(argv, stdin, self._host, read)
+        return self.cluster.client(argv, stdin, self._host, read)

@@ -91,6 +91,9 @@ class Disk:
             return True
         return bool(found.mode & (bit << 3 if found.group in self.accounts[user] else bit))
 
+    def may_read(self, user: str, path: str) -> bool:
+        return self.may(user, path, 4)
+
     # requests
 
     def look(self, request: Look) -> Seen:

@@ -56,8 +56,6 @@ class FakeHost(Host):
 
     def __init__(self, name: str, distro: Distro, ceph: FakeCeph | None = None) -> None:
         self.name = name
-        self.distro = distro
-        self.ceph = ceph or FakeCeph()
         #: Whether there is a virsh, and a libvirt behind it.
         self.libvirt = False
         #: Package to what its installation adds besides, as a function of the host.
@@ -79,9 +77,19 @@ class FakeHost(Host):
         self._systemd = Systemd(name, self._disk)
         self._packages = Packages(name, distro, self._installed)
         self._libvirt = Libvirt(name, self._disk)
-        self._clients = Clients(name, self._disk, self.ceph)
+        self._clients = Clients(name, self._disk, ceph or FakeCeph())
 
     # what it has
+
+    @property
+    def distro(self) -> Distro:
+        """The distribution that runs there."""
+        return self._packages.distro
+
+    @property
+    def ceph(self) -> FakeCeph:
+        """The cluster that its programs reach."""
+        return self._clients.cluster
 
     @property
     def files(self) -> dict[str, FakeFile]:
@@ -190,7 +198,7 @@ class FakeHost(Host):
 
     def may_read(self, user: str, path: str) -> bool:
         """Whether an account may read a file; the directories above it don't matter here."""
-        return self._disk.may(user, path, 4)
+        return self._disk.may_read(user, path)
 
     # the protocol
 

@@ -23,13 +23,13 @@ class Packages:
 
     def __init__(self, host: str, distro: Distro, installed: Callable[[str], None]) -> None:
         self._host = host
-        self._distro = distro
+        self.distro = distro
         self._installed = installed
         self.there: dict[str, str] = {}
         self.available: dict[str, str] = {}
 
     def record(self, request: Dpkg) -> Ran:
-        if request.record != self._distro.record:
+        if request.record != self.distro.record:
             return Ran(status=1, err=f"{request.record}: No such file or directory".encode())
         there = [f"{name} {self.there[name]}\n" for name in request.names if name in self.there]
         return Ran(status=0, out="".join(there).encode())
@@ -38,7 +38,7 @@ class Packages:
         """Those of either family; of one a host has none."""
         debian: dict[str, Program] = {"apt-get": self._apt, "dpkg-query": self._dpkg}
         redhat: dict[str, Program] = {"dnf": self._dnf, "rpm": self._rpm, "yum": self._dnf}
-        ours, others = (debian, redhat) if self._distro.install[0] == "apt-get" else (redhat, debian)
+        ours, others = (debian, redhat) if self.distro.install[0] == "apt-get" else (redhat, debian)
         return ours | dict.fromkeys(others)
 
     def _dpkg(self, argv: tuple[str, ...], stdin: bytes, user: str) -> Said:
